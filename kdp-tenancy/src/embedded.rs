@@ -1,0 +1,3 @@
+//! The in-process control plane.
+
+pub mod resource;

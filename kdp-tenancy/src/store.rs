@@ -1,0 +1,1 @@
+//! The revisioned key space under the control plane.
