@@ -1,0 +1,384 @@
+//! `apis.kcp.io`: schemas that can be exported, exports, and their bindings.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::any_object;
+use crate::condition::Condition;
+
+/// Finalizer that keeps an APIBinding until every object of its resources is gone.
+pub const BINDING_FINALIZER: &str = "apis.kcp.io/apibinding-finalizer";
+
+/// An immutable schema of one resource, ready to be exported.
+///
+/// Its name is `<prefix>.<plural>.<group, or core>`.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "apis.kcp.io",
+    version = "v1alpha1",
+    kind = "APIResourceSchema",
+    plural = "apiresourceschemas",
+    category = "kcp",
+    validation = "self.spec == oldSelf.spec"
+)]
+#[serde(rename_all = "camelCase", default)]
+pub struct APIResourceSchemaSpec {
+    /// API group; empty for core.
+    pub group: String,
+    /// Names of the resource.
+    pub names: ResourceNames,
+    /// `Cluster` or `Namespaced`.
+    pub scope: String,
+    /// Versions; exactly one is the storage version.
+    pub versions: Vec<APIResourceVersion>,
+    /// How objects are converted between versions; required once there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversion: Option<ResourceConversion>,
+}
+
+/// Names of a resource, as in a CustomResourceDefinition.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceNames {
+    /// Plural lower-case name.
+    pub plural: String,
+    /// Singular lower-case name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub singular: String,
+    /// Kind.
+    pub kind: String,
+    /// Kind of a list.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub list_kind: String,
+    /// Short names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub short_names: Vec<String>,
+    /// Categories.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<String>,
+}
+
+/// One version of an exported resource.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct APIResourceVersion {
+    /// Version name.
+    #[schemars(regex(pattern = r"^v[1-9][0-9]*([a-z]+[1-9][0-9]*)?$"))]
+    pub name: String,
+    /// Whether the version is served.
+    #[serde(default = "yes")]
+    pub served: bool,
+    /// Whether objects are stored in this version.
+    pub storage: bool,
+    /// Whether using the version warns.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deprecated: bool,
+    /// The warning to send instead of the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecation_warning: Option<String>,
+    /// OpenAPI v3 schema of the whole object, without a wrapper.
+    #[schemars(schema_with = "any_object")]
+    pub schema: Value,
+    /// `status` and `scale`, as in a CustomResourceDefinition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_object")]
+    pub subresources: Option<Value>,
+    /// Columns, as in a CustomResourceDefinition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "any_list")]
+    pub additional_printer_columns: Vec<Value>,
+    /// Fields usable in field selectors, as in a CustomResourceDefinition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "any_list")]
+    pub selectable_fields: Vec<Value>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+fn any_list(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let item = any_object(generator);
+    schemars::json_schema!({"type": "array", "items": item})
+}
+
+/// How objects are converted between versions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ResourceConversion {
+    /// `None` or `Webhook`.
+    pub strategy: String,
+}
+
+/// What an export offers.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(group = "apis.kcp.io", version = "v1alpha2", kind = "APIExport", status = "APIExportStatus", category = "kcp")]
+#[serde(rename_all = "camelCase", default)]
+pub struct APIExportSpec {
+    /// Resources offered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name", "group"]))]
+    pub resources: Vec<ExportedResource>,
+    /// Where the identity key lives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// Rights the export asks for on other resources of a consumer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["group", "resource"]))]
+    pub permission_claims: Vec<PermissionClaim>,
+}
+
+/// One resource an export offers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ExportedResource {
+    /// Plural name.
+    pub name: String,
+    /// API group.
+    #[serde(default)]
+    #[schemars(extend("default" = ""))]
+    pub group: String,
+    /// Name of the APIResourceSchema in the same workspace.
+    pub schema: String,
+    /// Where objects are stored.
+    #[serde(default)]
+    #[schemars(extend("default" = {"crd": {}}))]
+    pub storage: ResourceStorage,
+}
+
+/// Where objects of an exported resource are stored.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ResourceStorage {
+    /// In the consumer's workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_object")]
+    pub crd: Option<Value>,
+}
+
+/// Where the identity key of an export lives.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Identity {
+    /// The Secret with the field `key`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretReference>,
+}
+
+/// A Secret by namespace and name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct SecretReference {
+    /// Namespace of the Secret.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// Name of the Secret.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+}
+
+/// A right on another resource of a consumer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PermissionClaim {
+    /// API group; empty for core.
+    #[serde(default)]
+    #[schemars(extend("default" = ""))]
+    pub group: String,
+    /// Plural resource name.
+    pub resource: String,
+    /// Verbs; `*` for all.
+    #[serde(default)]
+    pub verbs: Vec<String>,
+    /// Identity of the export that provides the resource; empty for builtin kinds.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub identity_hash: String,
+}
+
+/// What is known of an export.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct APIExportStatus {
+    /// SHA-256 of the identity key in lower hex.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub identity_hash: String,
+    /// What was observed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+/// Which export a workspace binds.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "apis.kcp.io",
+    version = "v1alpha2",
+    kind = "APIBinding",
+    status = "APIBindingStatus",
+    category = "kcp",
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#
+)]
+#[serde(rename_all = "camelCase")]
+pub struct APIBindingSpec {
+    /// The export; immutable.
+    #[schemars(extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "reference is immutable"}]))]
+    pub reference: BindingReference,
+    /// What the consumer says of the rights the export asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["group", "resource", "identityHash"]))]
+    pub permission_claims: Vec<AcceptablePermissionClaim>,
+}
+
+/// What a binding refers to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BindingReference {
+    /// The export.
+    pub export: ExportReference,
+}
+
+/// An export by the path of its workspace and its name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ExportReference {
+    /// Workspace of the export; the binding's own when empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// Name of the export.
+    pub name: String,
+}
+
+/// A permission claim and the consumer's word on it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptablePermissionClaim {
+    /// API group; empty for core.
+    #[serde(default)]
+    #[schemars(extend("default" = ""))]
+    pub group: String,
+    /// Plural resource name.
+    pub resource: String,
+    /// Verbs; `*` for all.
+    #[serde(default)]
+    pub verbs: Vec<String>,
+    /// Identity of the export that provides the resource; empty for builtin kinds.
+    #[serde(default)]
+    #[schemars(extend("default" = ""))]
+    pub identity_hash: String,
+    /// Which objects the claim covers.
+    #[serde(default)]
+    pub selector: ClaimSelector,
+    /// `Accepted` or `Rejected`.
+    #[schemars(regex(pattern = "^(Accepted|Rejected)$"))]
+    pub state: String,
+}
+
+/// Which objects a claim covers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClaimSelector {
+    /// Every object.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub match_all: bool,
+    /// Objects with these labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub match_labels: BTreeMap<String, String>,
+    /// Objects whose labels fulfil these requirements.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "any_list")]
+    pub match_expressions: Vec<Value>,
+}
+
+/// What is known of a binding.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct APIBindingStatus {
+    /// Logical cluster of the export.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub api_export_cluster_name: String,
+    /// Resources bound.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bound_resources: Vec<BoundResource>,
+    /// Empty, `Binding` or `Bound`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub phase: String,
+    /// What was observed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// Claims the export makes now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub export_permission_claims: Vec<PermissionClaim>,
+    /// Claims in force.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub applied_permission_claims: Vec<AcceptablePermissionClaim>,
+}
+
+/// One resource that a binding brings into its workspace.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BoundResource {
+    /// API group.
+    pub group: String,
+    /// Plural name.
+    pub resource: String,
+    /// Schema in force.
+    pub schema: BoundSchema,
+    /// Versions objects were ever stored in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub storage_versions: Vec<String>,
+}
+
+/// The schema of a bound resource.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BoundSchema {
+    /// Name of the APIResourceSchema in the export's workspace.
+    pub name: String,
+    /// Its UID.
+    #[serde(rename = "UID")]
+    pub uid: String,
+    /// Identity of the export.
+    pub identity_hash: String,
+}
+
+/// Where controllers reach the objects of an export.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "apis.kcp.io",
+    version = "v1alpha1",
+    kind = "APIExportEndpointSlice",
+    status = "APIExportEndpointSliceStatus",
+    category = "kcp"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct APIExportEndpointSliceSpec {
+    /// The export; immutable.
+    pub export: ExportReference,
+}
+
+/// What is known of an endpoint slice.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct APIExportEndpointSliceStatus {
+    /// What was observed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// One URL for each shard with at least one binding.
+    #[serde(rename = "endpoints", skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<ExportEndpoint>,
+}
+
+/// One URL of an export.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ExportEndpoint {
+    /// Base URL, to be followed by `/clusters/…`.
+    pub url: String,
+}
+
+/// A label selector, re-exported so users need no second import.
+pub type Selector = LabelSelector;
