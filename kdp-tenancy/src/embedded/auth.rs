@@ -1,0 +1,26 @@
+//! Who a request acts as, and what that identity may do.
+//!
+//! Authentication is [`Authenticator`]: it reads what the connection and the headers prove.
+//! Authorization is [`WorkspaceAuthorizer`]: pure evaluation of the RBAC objects of one workspace,
+//! held parsed in a [`Policy`]. Nothing here does input or output, save authenticators of tokens.
+
+mod attributes;
+mod authenticate;
+mod impersonation;
+pub mod names;
+mod peer;
+pub mod rbac;
+pub mod reviews;
+mod scope;
+mod tokens;
+mod workspace;
+
+pub use self::{
+    attributes::{Attributes, Decision, ResourceAttributes, forbidden},
+    authenticate::Authenticator,
+    impersonation::Impersonation,
+    peer::PeerIdentity,
+    rbac::Policy,
+    tokens::{StaticTokens, TokenAuthenticator, TokenIdentity, TokenRejected},
+    workspace::WorkspaceAuthorizer,
+};

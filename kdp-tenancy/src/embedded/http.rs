@@ -1,0 +1,310 @@
+//! The API server: one request in, one answer out.
+//!
+//! The same code serves HTTPS and the clients inside this process. Each request goes once through
+//! route, authenticate, resolve, authorize, decode, registry and encode; nothing goes back.
+
+mod access;
+mod documents;
+pub(crate) mod negotiate;
+pub(crate) mod query;
+mod respond;
+mod reviews;
+pub(crate) mod route;
+mod verb;
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response, request::Parts};
+use http_body_util::BodyExt;
+use kdp_core::{Identity, LogicalClusterName};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    access::Place as Placed,
+    negotiate::{BodyType, Format},
+    query::Query,
+    route::{ResourcePath, Route, Scope, Target},
+    verb::Verb,
+};
+use super::serve::Body;
+use super::{
+    auth::{Attributes, Authenticator, Impersonation, ResourceAttributes, names},
+    decode::{self, Decoded},
+    protobuf,
+    registry::{
+        Caller, Place, Registry,
+        list::{Coverage, Matcher},
+        remove::{DeleteOptions, Removed},
+        watch::WatchScope,
+        write::{Part, Write},
+    },
+    status::{Result, StatusError},
+};
+
+/// The largest body a request may have, as in Kubernetes.
+const MAX_BODY: usize = 3 * 1024 * 1024;
+
+/// The API server. Cloning it is cheap.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiServer {
+    pub(crate) registry: Registry,
+    pub(crate) authenticator: Arc<Authenticator>,
+    /// Cancelled when open watches are to end.
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// One request on its way.
+struct Call<'a> {
+    server: &'a ApiServer,
+    parts: &'a Parts,
+    query: Query,
+    identity: Identity,
+}
+
+impl ApiServer {
+    /// The same server, whose watches also end when `shutdown` is cancelled.
+    pub(crate) fn with_shutdown(&self, shutdown: CancellationToken) -> Self {
+        Self { shutdown, ..self.clone() }
+    }
+
+    /// Answers a request. Never fails: a failure is an answer too.
+    pub(crate) async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let answer = match self.answer(&parts, body).await {
+            Ok(answer) => answer,
+            Err(error) => respond::failure(&error),
+        };
+        respond::compressed(&parts.headers, answer)
+    }
+
+    async fn answer(&self, parts: &Parts, body: Body) -> Result<Response<Body>> {
+        let route = Route::parse(parts.uri.path())?;
+        if let (Scope::Server, Target::Path(path)) = (&route.scope, &route.target)
+            && let Some(answer) = documents::health(path)
+        {
+            return Ok(answer);
+        }
+        let identity = self.authenticator.authenticate(parts).await?;
+        let query = Query::parse(parts.uri.query().unwrap_or_default())?;
+        let mut call = Call { server: self, parts, query, identity };
+        match route.target {
+            Target::Path(path) => call.path(&route.scope, &path).await,
+            Target::Resource(path) => {
+                let verb = Verb::of(&parts.method, &path, &call.query)?;
+                let placed = call.place(&route.scope, &path, verb).await?;
+                call.resource(placed, path, verb, body).await
+            }
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Lets the request into a logical cluster, as itself or as whom it impersonates there.
+    async fn enter(
+        &mut self,
+        cluster: Option<&LogicalClusterName>,
+        named: &LogicalClusterName,
+        attributes: &Attributes<'_>,
+    ) -> Result<()> {
+        let authorizer = &self.server.registry.authorizer;
+        if let Some(impersonation) = Impersonation::parse(&self.parts.headers)? {
+            self.identity = authorizer.impersonate(&self.identity, cluster, named, impersonation).await?;
+        }
+        authorizer.authorize(&self.identity, cluster, named, attributes).await
+    }
+
+    /// Answers a path that is about no resource.
+    async fn path(&mut self, scope: &Scope, path: &str) -> Result<Response<Body>> {
+        let verb = self.parts.method.as_str().to_ascii_lowercase();
+        let surface = self.surface(scope, &verb, path).await?;
+        if self.parts.method != http::Method::GET && self.parts.method != http::Method::HEAD {
+            return Err(StatusError::method_not_allowed());
+        }
+        documents::document(&surface, path, self.parts)
+    }
+
+    /// Answers a request about objects.
+    async fn resource(&self, placed: Placed, path: ResourcePath, verb: Verb, body: Body) -> Result<Response<Body>> {
+        let Placed { place, coverage, scope, only_bindings_of } = placed;
+        let registry = &self.server.registry;
+        let format = negotiate::format(&self.parts.headers)?;
+        let part = Self::part(&place, &path, verb)?;
+        if reviews::is_review(&place) {
+            let body = self.body(body, negotiate::object_type(&self.parts.headers)?).await?;
+            let review = reviews::answer(self, &place, &body.value).await?;
+            return respond::value(format, http::StatusCode::CREATED, &review);
+        }
+        let matcher = || -> Result<Matcher> {
+            let matcher = Matcher::new(&place, &self.query)?;
+            Ok(match &only_bindings_of {
+                Some(export) => matcher.bound_to(export.clone()),
+                None => matcher,
+            })
+        };
+        let coverage = Coverage { place: &place, clusters: coverage };
+        let name = path.name.as_deref().unwrap_or_default();
+        match verb {
+            Verb::Get => {
+                let entry = registry.get(&place, name).await?;
+                if !matcher()?.matches(&entry)? {
+                    return Err(StatusError::not_found(place.reference(), name));
+                }
+                respond::entry(format, &place, &self.query, &entry)
+            }
+            Verb::List => {
+                let page = registry.list(&coverage, &matcher()?, &self.query).await?;
+                respond::list(format, &place, &self.query, &page)
+            }
+            Verb::Watch => self.watch(coverage, scope, matcher()?, format).await,
+            Verb::Create => {
+                let body = self.body(body, negotiate::object_type(&self.parts.headers)?).await?;
+                let saved = registry.create(self.write(&place, part, &self.caller()), body).await?;
+                respond::saved(format, &place, &self.query, &saved)
+            }
+            Verb::Update => {
+                let body = self.body(body, negotiate::object_type(&self.parts.headers)?).await?;
+                let saved = registry.update(self.write(&place, part, &self.caller()), name, body).await?;
+                respond::saved(format, &place, &self.query, &saved)
+            }
+            Verb::Patch => {
+                let kind = negotiate::body_type(&self.parts.headers)?;
+                let body = self.body(body, kind).await?;
+                let saved = registry.patch(self.write(&place, part, &self.caller()), name, kind, body).await?;
+                respond::saved(format, &place, &self.query, &saved)
+            }
+            Verb::Delete => {
+                let options = self.delete_options(body).await?;
+                match registry.delete(&place, name, &options, &self.caller()).await? {
+                    Removed::Gone(object) => {
+                        respond::value(format, http::StatusCode::OK, &respond::deleted(&place, &object))
+                    }
+                    Removed::Held(object) => respond::object(format, &place, &self.query, object),
+                }
+            }
+            Verb::DeleteCollection => {
+                let options = self.delete_options(body).await?;
+                let deleted = registry.delete_collection(&place, &matcher()?, &options, &self.caller()).await?;
+                respond::objects(format, &place, &self.query, deleted, registry.store.revision())
+            }
+        }
+    }
+
+    async fn watch(
+        &self,
+        coverage: Coverage<'_>,
+        scope: WatchScope,
+        matcher: Matcher,
+        format: Format,
+    ) -> Result<Response<Body>> {
+        let render = respond::renderer(format, coverage.place, &self.query);
+        let shutdown = self.server.shutdown.clone();
+        let lines = self.server.registry.watch(coverage, scope, matcher, &self.query, render, shutdown).await?;
+        Ok(respond::stream(lines))
+    }
+
+    /// What part of the object the path is about.
+    fn part(place: &Place, path: &ResourcePath, verb: Verb) -> Result<Part> {
+        let resource = &place.served.resource;
+        let Some(name) = &path.subresource else {
+            return if resource.serves(verb.as_str()) {
+                Ok(Part::Main)
+            } else {
+                Err(StatusError::method_not_allowed())
+            };
+        };
+        let subresource = resource.subresource(name).ok_or_else(StatusError::page_not_found)?;
+        if !subresource.verbs.contains(&verb.as_str()) {
+            return Err(StatusError::method_not_allowed());
+        }
+        match &**name {
+            "status" => Ok(Part::Status),
+            "finalize" => Ok(Part::Finalize),
+            _ => Err(StatusError::page_not_found()),
+        }
+    }
+
+    fn write<'w>(&'w self, place: &'w Place, part: Part, caller: &'w Caller) -> Write<'w> {
+        Write { place, part, query: &self.query, caller }
+    }
+
+    /// Who writes; the fields are managed under the client's name unless it says another one.
+    fn caller(&self) -> Caller {
+        let agent = self.parts.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let manager =
+            agent.and_then(|agent| agent.split('/').next()).filter(|name| !name.is_empty()).unwrap_or("unknown");
+        Caller { identity: self.identity.clone(), manager: manager.chars().take(128).collect() }
+    }
+
+    async fn body(&self, body: Body, kind: BodyType) -> Result<Decoded> {
+        decoded(&self.bytes(body).await?, kind)
+    }
+
+    async fn bytes(&self, mut body: Body) -> Result<Bytes> {
+        let declared =
+            self.parts.headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if declared.is_some_and(|length: u64| length > MAX_BODY as u64) {
+            return Err(StatusError::too_large(MAX_BODY));
+        }
+        let mut bytes = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|e| StatusError::bad_request(format!("the body could not be read: {e}")))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if bytes.len() + data.len() > MAX_BODY {
+                return Err(StatusError::too_large(MAX_BODY));
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok(bytes.freeze())
+    }
+
+    async fn delete_options(&self, body: Body) -> Result<DeleteOptions> {
+        let kind = negotiate::object_type(&self.parts.headers)?;
+        let bytes = self.bytes(body).await?;
+        let mut options = DeleteOptions::default();
+        if !bytes.is_empty() {
+            let decoded = decoded(&bytes, kind)?;
+            options = serde_json::from_value(decoded.value)
+                .map_err(|error| StatusError::bad_request(format!("the body is not DeleteOptions: {error}")))?;
+        }
+        if self.query.dry_run {
+            options.dry_run = vec!["All".into()];
+        }
+        if let Some(policy) = options.propagation_policy.take().or_else(|| Some(self.query.propagation_policy.clone()))
+            && !matches!(&*policy, "" | "Orphan" | "Background" | "Foreground")
+        {
+            return Err(StatusError::bad_request(format!(
+                "invalid propagationPolicy {policy:?}: supported values are \"Orphan\", \"Background\", \"Foreground\""
+            )));
+        }
+        Ok(options)
+    }
+}
+
+fn decoded(bytes: &[u8], kind: BodyType) -> Result<Decoded> {
+    match kind {
+        BodyType::Yaml | BodyType::ApplyPatch => decode::yaml(bytes),
+        BodyType::Protobuf => Ok(Decoded { value: protobuf::decode(bytes)?, duplicates: Vec::new() }),
+        _ => decode::json(bytes),
+    }
+}
+
+/// Whether the caller has every right everywhere.
+fn is_master(identity: &Identity) -> bool {
+    names::is_master(identity)
+}
+
+/// The attributes of a request about objects.
+fn attributes<'a>(path: &'a ResourcePath, verb: Verb) -> Attributes<'a> {
+    let name = path.name.as_deref().unwrap_or_default();
+    let of_namespace = path.group.is_empty() && path.plural == "namespaces";
+    let namespace = path.namespace.as_deref().unwrap_or(if of_namespace { name } else { "" });
+    Attributes::Resource(ResourceAttributes {
+        verb: verb.as_str(),
+        group: &path.group,
+        resource: &path.plural,
+        subresource: path.subresource.as_deref().unwrap_or_default(),
+        name,
+        namespace,
+    })
+}

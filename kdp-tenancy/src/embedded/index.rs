@@ -1,0 +1,455 @@
+//! What every request needs to know of the whole control plane, kept in memory from the store's
+//! own events: the workspace tree, who binds what, and caches for each logical cluster.
+//!
+//! Nothing here is written back. A replica on a shared store, and a restart, arrive at the same
+//! index because its only source is the store.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use kdp_core::{LogicalClusterName, WorkspacePath};
+use parking_lot::{Mutex, RwLock};
+use serde_json::Value;
+use tokio::sync::{OnceCell, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    auth::Policy,
+    consumers::{Bindings, Consumer, Reach, bound_export},
+    key::{ParsedKey, ResourceKey},
+    object::{self, str_at},
+    queue::{Work, WorkQueue},
+    status::{Result, StatusError},
+    surface::{ExportId, Origin, Shared, Surface},
+};
+use crate::store::{Entry, Event, RangeQuery, Revision, SharedStore, StoreError, Watch, WatchError};
+
+/// How many logical clusters keep their caches.
+const CACHED_CLUSTERS: usize = 4096;
+
+/// The logical cluster that holds a copy of every schema in use by a binding, as in kcp.
+pub(crate) const BOUND_SCHEMAS: &str = "system:bound-crds";
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Index {
+    store: SharedStore,
+    tree: RwLock<Tree>,
+    bindings: RwLock<Bindings>,
+    unsettled: Mutex<HashSet<(LogicalClusterName, String)>>,
+    caches: Mutex<HashMap<LogicalClusterName, Arc<Cache>>>,
+    shared: Shared,
+    applied: watch::Sender<Revision>,
+    pub(crate) queue: WorkQueue,
+}
+
+#[derive(Debug, Default)]
+struct Tree {
+    clusters: HashMap<LogicalClusterName, Node>,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    parent: Option<(LogicalClusterName, String)>,
+    children: HashMap<String, LogicalClusterName>,
+    exists: bool,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    surface: OnceCell<Arc<Surface>>,
+    policy: OnceCell<Arc<Policy>>,
+    exports: Mutex<HashMap<String, Arc<Surface>>>,
+}
+
+impl Index {
+    pub(crate) fn new(store: SharedStore) -> Self {
+        Self {
+            store,
+            tree: RwLock::default(),
+            bindings: RwLock::default(),
+            unsettled: Mutex::default(),
+            caches: Mutex::default(),
+            shared: Shared::default(),
+            applied: watch::channel(Revision(0)).0,
+            queue: WorkQueue::default(),
+        }
+    }
+
+    /// Reads the store once and returns the revision up to which the index is now true.
+    pub(crate) async fn load(&self) -> Result<Revision, StoreError> {
+        *self.tree.write() = Tree::default();
+        *self.bindings.write() = Bindings::default();
+        self.caches.lock().clear();
+        let page = self.store.range(RangeQuery::prefix("")).await?;
+        for entry in &page.entries {
+            self.apply(&entry.key, Some(entry), None, entry.modified);
+        }
+        self.applied.send_replace(page.revision);
+        Ok(page.revision)
+    }
+
+    /// Follows the store from `after` until `shutdown`, loading anew if it ever falls behind.
+    pub(crate) async fn follow(&self, mut after: Revision, shutdown: CancellationToken) -> Result<(), StoreError> {
+        loop {
+            let mut events = match self.store.watch("", after).await {
+                Ok(events) => events,
+                Err(StoreError::Compacted { .. }) => {
+                    after = self.load().await?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let ended = loop {
+                let event = tokio::select! {
+                    event = events.next() => event,
+                    () = shutdown.cancelled() => return Ok(()),
+                };
+                match event {
+                    Some(Ok(event)) => {
+                        if let Err(error) = self.catch_up(event, &mut events).await {
+                            break error;
+                        }
+                    }
+                    Some(Err(error)) => break error,
+                    None => return Ok(()),
+                }
+            };
+            tracing::warn!(error = %ended, "index.reload");
+            after = self.load().await?;
+        }
+    }
+
+    /// Applies `event` and everything behind it that is there already.
+    async fn catch_up(&self, event: Arc<Event>, events: &mut Watch) -> Result<(), WatchError> {
+        let mut last = event.revision;
+        self.apply(&event.key, event.entry.as_ref(), event.previous.as_ref(), event.revision);
+        loop {
+            // Every event up to `newest` is in the watch by now, so the index has seen all of it
+            // once the watch is empty.
+            let newest = self.store.revision();
+            while let Some(next) = events.try_next() {
+                let event = next?;
+                last = event.revision;
+                self.apply(&event.key, event.entry.as_ref(), event.previous.as_ref(), event.revision);
+            }
+            self.applied.send_replace(newest);
+            if last <= newest {
+                return Ok(());
+            }
+            // The store hands out the events of a transaction just before it reports its revision.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until the index has seen the transaction of `revision`. Cancel-safe.
+    pub(crate) async fn seen(&self, revision: Revision) {
+        let mut applied = self.applied.subscribe();
+        // An error means the index was dropped, and with it whoever could be waiting.
+        let _ = applied.wait_for(|applied| *applied >= revision).await;
+    }
+
+    /// Whether a change of this resource changes the index.
+    pub(crate) fn follows(group: &str, plural: &str) -> bool {
+        matches!(
+            (group, plural),
+            ("tenancy.kcp.io", "workspaces")
+                | ("core.kcp.io", "logicalclusters")
+                | ("apis.kcp.io", "apiexports" | "apibindings")
+                | ("apiextensions.k8s.io", "customresourcedefinitions")
+                | ("rbac.authorization.k8s.io", _)
+        )
+    }
+
+    fn apply(&self, key: &str, entry: Option<&Entry>, previous: Option<&Entry>, revision: Revision) {
+        let Some(key) = ParsedKey::parse(key) else { return };
+        let Ok(cluster) = key.cluster.parse::<LogicalClusterName>() else { return };
+        match (key.group, key.plural) {
+            ("tenancy.kcp.io", "workspaces") => self.apply_workspace(&cluster, &key, entry, previous),
+            ("core.kcp.io", "logicalclusters") => {
+                let mut tree = self.tree.write();
+                if entry.is_some() {
+                    tree.clusters.entry(cluster).or_default().exists = true;
+                } else {
+                    tree.clusters.remove(&cluster);
+                    self.caches.lock().remove(&cluster);
+                }
+            }
+            ("apis.kcp.io", "apibindings") => {
+                self.apply_binding(&cluster, &key, entry, revision);
+                self.caches.lock().remove(&cluster);
+            }
+            ("apis.kcp.io", "apiexports") => {
+                self.caches.lock().remove(&cluster);
+                self.queue.add(Work::Export { cluster, name: key.name.into() });
+            }
+            ("apis.kcp.io", "apiresourceschemas") if previous.is_none() && !cluster.is_system() => {
+                self.queue.add(Work::Exports(cluster));
+            }
+            ("apiextensions.k8s.io", "customresourcedefinitions") => {
+                self.caches.lock().remove(&cluster);
+                self.queue_if_deleting(entry, || Work::Crd { cluster, name: key.name.into() });
+            }
+            ("", "namespaces") => {
+                self.queue_if_deleting(entry, || Work::Namespace { cluster, name: key.name.into() });
+            }
+            ("rbac.authorization.k8s.io", _) => {
+                self.caches.lock().remove(&cluster);
+            }
+            _ => {}
+        }
+    }
+
+    fn queue_if_deleting(&self, entry: Option<&Entry>, work: impl FnOnce() -> Work) {
+        let header = entry.map(object::header);
+        if matches!(header, Some(Ok(header)) if header.metadata.deletion_timestamp.is_some()) {
+            self.queue.add(work());
+        }
+    }
+
+    fn apply_workspace(
+        &self,
+        cluster: &LogicalClusterName,
+        key: &ParsedKey<'_>,
+        entry: Option<&Entry>,
+        previous: Option<&Entry>,
+    ) {
+        let child_of = |entry: Option<&Entry>| -> Option<LogicalClusterName> {
+            str_at(&object::decode(entry?).ok()?, &["spec", "cluster"]).parse().ok()
+        };
+        let mut tree = self.tree.write();
+        match child_of(entry) {
+            Some(child) => {
+                tree.clusters.entry(child.clone()).or_default().parent = Some((cluster.clone(), key.name.into()));
+                tree.clusters.entry(cluster.clone()).or_default().children.insert(key.name.into(), child);
+            }
+            None => {
+                if let Some(node) = tree.clusters.get_mut(cluster) {
+                    node.children.remove(key.name);
+                }
+                if let Some(child) = child_of(previous) {
+                    tree.clusters.remove(&child);
+                }
+            }
+        }
+        drop(tree);
+        self.queue_if_deleting(entry, || Work::Workspace { cluster: cluster.clone(), name: key.name.into() });
+    }
+
+    fn apply_binding(
+        &self,
+        cluster: &LogicalClusterName,
+        key: &ParsedKey<'_>,
+        entry: Option<&Entry>,
+        revision: Revision,
+    ) {
+        let binding = entry.and_then(|entry| object::decode(entry).ok());
+        let export = binding.as_ref().map_or_else(|| self.bindings.read().export_of(cluster, key.name), bound_export);
+        self.bindings.write().set(cluster, key.name, binding.as_ref().and_then(Consumer::of), revision);
+        if let Some(export) = export {
+            self.queue.add(Work::Slice(export));
+        }
+        let name = (cluster.clone(), key.name.to_owned());
+        let is_bound = binding.as_ref().is_some_and(|binding| bound_export(binding).is_some());
+        let is_deleted = binding.as_ref().is_some_and(|binding| !binding["metadata"]["deletionTimestamp"].is_null());
+        if binding.is_none() || is_bound {
+            self.unsettled.lock().remove(&name);
+        } else {
+            self.unsettled.lock().insert(name);
+        }
+        if is_deleted {
+            self.queue.add(Work::Binding { cluster: cluster.clone(), name: key.name.into() });
+        }
+    }
+
+    /// The logical cluster at a path, if there is one.
+    pub(crate) fn resolve(&self, path: &WorkspacePath) -> Option<LogicalClusterName> {
+        let tree = self.tree.read();
+        let mut cluster = path.cluster();
+        for name in path.names() {
+            cluster = tree.clusters.get(&cluster)?.children.get(name)?.clone();
+        }
+        tree.clusters.get(&cluster).filter(|node| node.exists)?;
+        Some(cluster)
+    }
+
+    /// The canonical path of a logical cluster.
+    pub(crate) fn path(&self, cluster: &LogicalClusterName) -> WorkspacePath {
+        let tree = self.tree.read();
+        let mut names = Vec::new();
+        let mut top = cluster.clone();
+        while let Some((parent, name)) = tree.clusters.get(&top).and_then(|node| node.parent.clone()) {
+            names.push(name);
+            top = parent;
+        }
+        let mut path = top.path();
+        for name in names.iter().rev() {
+            path = path.join(name).expect("the tree holds only valid workspace names");
+        }
+        path
+    }
+
+    /// Every logical cluster, in order.
+    pub(crate) fn clusters(&self) -> Vec<LogicalClusterName> {
+        let tree = self.tree.read();
+        let mut clusters: Vec<_> =
+            tree.clusters.iter().filter(|(_, node)| node.exists).map(|(name, _)| name.clone()).collect();
+        clusters.sort();
+        clusters
+    }
+
+    /// The logical clusters that bind an export, in order.
+    pub(crate) fn consumers(&self, export: &ExportId) -> Vec<LogicalClusterName> {
+        self.bindings.read().consumers(export)
+    }
+
+    /// What an export may do with a resource of a logical cluster.
+    pub(crate) fn reach(&self, export: &ExportId, cluster: &LogicalClusterName, group: &str, plural: &str) -> Reach {
+        self.bindings.read().reach(export, cluster, group, plural)
+    }
+
+    /// Whether an export could see a resource of a logical cluster at `revision`, shortly ago.
+    pub(crate) fn reached_at(
+        &self,
+        export: &ExportId,
+        cluster: &LogicalClusterName,
+        group: &str,
+        plural: &str,
+        revision: Revision,
+    ) -> bool {
+        self.bindings.read().reached_at(export, cluster, group, plural, revision)
+    }
+
+    /// The surface of a logical cluster.
+    pub(crate) async fn surface(&self, cluster: &LogicalClusterName) -> Result<Arc<Surface>> {
+        let cache = self.cache(cluster);
+        cache.surface.get_or_try_init(|| self.load_surface(cluster)).await.cloned()
+    }
+
+    /// What the provider of an export sees: the exported resources, those it claims, and bindings.
+    pub(crate) async fn export_surface(&self, export: &ExportId) -> Result<Arc<Surface>> {
+        let cluster: LogicalClusterName = export.cluster.parse().map_err(|_| StatusError::page_not_found())?;
+        let cache = self.cache(&cluster);
+        if let Some(surface) = cache.exports.lock().get(&export.name) {
+            return Ok(surface.clone());
+        }
+        let surface = Arc::new(self.load_export_surface(&cluster, export).await?);
+        cache.exports.lock().insert(export.name.clone(), surface.clone());
+        Ok(surface)
+    }
+
+    async fn load_export_surface(&self, cluster: &LogicalClusterName, export: &ExportId) -> Result<Surface> {
+        let key = ResourceKey::new(cluster, "apis.kcp.io", "apiexports").object(None, &export.name);
+        let found = self.store.get(&key).await?.ok_or_else(StatusError::page_not_found)?;
+        let object = object::decode(&found)?;
+        let mut served = Vec::new();
+        for resource in object["spec"]["resources"].as_array().into_iter().flatten() {
+            let key = ResourceKey::new(cluster, "apis.kcp.io", "apiresourceschemas");
+            let Some(entry) = self.store.get(&key.object(None, str_at(resource, &["schema"]))).await? else { continue };
+            let schema = object::decode(&entry)?;
+            let schema_uid = str_at(&schema, &["metadata", "uid"]).to_owned();
+            let origin = Origin::Bound { export: export.clone(), schema_uid };
+            served.extend(self.shared.compile(&origin, &schema).iter().cloned());
+        }
+        let base = Surface::base();
+        let claims = object["spec"]["permissionClaims"].as_array();
+        for claim in claims.into_iter().flatten() {
+            served.extend(base.versions(str_at(claim, &["group"]), str_at(claim, &["resource"])).iter().cloned());
+        }
+        served.extend(base.versions("apis.kcp.io", "apibindings").iter().cloned());
+        Ok(Surface::new(served))
+    }
+
+    /// The RBAC policy of a logical cluster; `None` when there is no such cluster.
+    pub(crate) async fn policy(&self, cluster: &LogicalClusterName) -> Result<Option<Arc<Policy>>> {
+        if !self.exists(cluster) {
+            return Ok(None);
+        }
+        let cache = self.cache(cluster);
+        cache.policy.get_or_try_init(|| self.load_policy(cluster)).await.cloned().map(Some)
+    }
+
+    async fn load_policy(&self, cluster: &LogicalClusterName) -> Result<Arc<Policy>> {
+        let mut objects = Vec::new();
+        for plural in ["clusterroles", "clusterrolebindings", "roles", "rolebindings"] {
+            objects.extend(self.objects(cluster, "rbac.authorization.k8s.io", plural).await?);
+        }
+        Ok(Arc::new(Policy::from_objects(&objects)))
+    }
+
+    fn exists(&self, cluster: &LogicalClusterName) -> bool {
+        self.tree.read().clusters.get(cluster).is_some_and(|node| node.exists)
+    }
+
+    fn cache(&self, cluster: &LogicalClusterName) -> Arc<Cache> {
+        let mut caches = self.caches.lock();
+        if let Some(cache) = caches.get(cluster) {
+            return cache.clone();
+        }
+        if caches.len() >= CACHED_CLUSTERS {
+            caches.clear();
+        }
+        caches.entry(cluster.clone()).or_default().clone()
+    }
+
+    async fn load_surface(&self, cluster: &LogicalClusterName) -> Result<Arc<Surface>> {
+        let mut definitions = Vec::new();
+        for binding in self.objects(cluster, "apis.kcp.io", "apibindings").await? {
+            let Some(export) = bound_export(&binding) else { continue };
+            for bound in binding["status"]["boundResources"].as_array().into_iter().flatten() {
+                let uid = str_at(bound, &["schema", "UID"]);
+                if let Some(schema) = self.bound_schema(uid).await? {
+                    definitions.push((Origin::Bound { export: export.clone(), schema_uid: uid.into() }, schema));
+                }
+            }
+        }
+        for crd in self.objects(cluster, "apiextensions.k8s.io", "customresourcedefinitions").await? {
+            if super::kinds::crd::is_established(&crd) {
+                let name = format!("{}/{}", cluster, str_at(&crd, &["metadata", "name"]));
+                let version = format!("{}/{}", str_at(&crd, &["metadata", "uid"]), crd["metadata"]["generation"]);
+                definitions.push((Origin::Crd { name, version }, crd));
+            }
+        }
+        Ok(self.shared.surface(&definitions))
+    }
+
+    async fn objects(&self, cluster: &LogicalClusterName, group: &str, plural: &str) -> Result<Vec<Value>> {
+        let prefix = ResourceKey::new(cluster, group, plural).prefix(None);
+        let page = self.store.range(RangeQuery::prefix(prefix)).await.map_err(StatusError::from)?;
+        page.entries.iter().map(object::decode).collect()
+    }
+
+    /// The copy of a schema that a binding uses.
+    pub(crate) async fn bound_schema(&self, uid: &str) -> Result<Option<Value>> {
+        let entry = self.store.get(&bound_schema_key(uid)).await.map_err(StatusError::from)?;
+        entry.as_ref().map(object::decode).transpose()
+    }
+
+    /// Whether any logical cluster binds an export.
+    pub(crate) fn has_consumers(&self, export: &ExportId) -> bool {
+        self.bindings.read().has_consumers(export)
+    }
+
+    /// The name of the binding through which a logical cluster binds an export.
+    pub(crate) fn binding_name(&self, export: &ExportId, cluster: &LogicalClusterName) -> Option<String> {
+        self.bindings.read().name_of(export, cluster)
+    }
+
+    /// The bindings to an export, as logical cluster and name.
+    pub(crate) fn bindings_of(&self, export: &ExportId) -> Vec<(LogicalClusterName, String)> {
+        self.bindings.read().of(export)
+    }
+
+    /// The bindings that are not bound to anything yet.
+    pub(crate) fn unsettled(&self) -> Vec<(LogicalClusterName, String)> {
+        self.unsettled.lock().iter().cloned().collect()
+    }
+}
+
+/// Where the copy of the schema with this UID is stored.
+pub(crate) fn bound_schema_key(uid: &str) -> String {
+    let cluster = BOUND_SCHEMAS.parse().expect("it is a system cluster name");
+    ResourceKey::new(&cluster, "apis.kcp.io", "apiresourceschemas").object(None, uid)
+}

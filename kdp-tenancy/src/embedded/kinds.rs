@@ -1,0 +1,199 @@
+//! What single kinds need beyond storage: derived fields, rules, and what is written with them.
+
+mod binding;
+pub(crate) mod crd;
+pub(crate) mod export;
+pub(crate) mod namespace;
+mod rbac;
+mod secret;
+pub(crate) mod workspace;
+
+pub(crate) use binding::settle as settle_binding;
+
+use kdp_core::{
+    LogicalClusterName,
+    api::{apis::BINDING_FINALIZER, tenancy::LOGICAL_CLUSTER_FINALIZER},
+};
+use serde_json::Value;
+
+use super::{
+    crd as definition,
+    index::Index,
+    object::{self, metadata_mut, object_at, str_at},
+    registry::{Caller, Extra, Place, Registry, api_version, rules::seconds, write::Part},
+    status::{FieldError, Result, StatusError},
+};
+use crate::store::Change;
+
+const SYSTEM_FINALIZERS: [&str; 2] = [LOGICAL_CLUSTER_FINALIZER, BINDING_FINALIZER];
+
+/// Completes an object that is about to be created, and says what else is created with it.
+pub(crate) async fn prepare_create(
+    registry: &Registry,
+    place: &Place,
+    caller: &Caller,
+    object: &mut Value,
+    extra: &mut Extra,
+) -> Result<()> {
+    match kind(place) {
+        ("", "namespaces") => namespace::complete(object),
+        ("", "secrets") => secret::complete(object),
+        ("tenancy.kcp.io", "workspaces") => workspace::create(registry, place, caller, object, extra).await?,
+        ("core.kcp.io", "logicalclusters") => only_system(place, caller, object)?,
+        ("apiextensions.k8s.io", "customresourcedefinitions") => crd::create(registry, place, object).await?,
+        ("apis.kcp.io", "apiexports") => export::create(registry, place, object, extra).await?,
+        ("apis.kcp.io", "apibindings") => binding::create(registry, place, caller, object, extra).await?,
+        ("rbac.authorization.k8s.io", _) => rbac::check(registry, place, caller, object).await?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Completes an object that is about to replace another one.
+pub(crate) async fn prepare_update(
+    registry: &Registry,
+    place: &Place,
+    caller: &Caller,
+    part: Part,
+    before: &Value,
+    object: &mut Value,
+    extra: &mut Extra,
+) -> Result<()> {
+    keep_system_finalizers(place, caller, before, object)?;
+    match kind(place) {
+        ("", "namespaces") => namespace::complete(object),
+        ("", "secrets") => secret::complete(object),
+        ("tenancy.kcp.io", "workspaces") if part == Part::Main => workspace::update(place, caller, before, object)?,
+        ("core.kcp.io", "logicalclusters") => only_system(place, caller, object)?,
+        ("apiextensions.k8s.io", "customresourcedefinitions") if part == Part::Main => {
+            crd::update(registry, place, before, object).await?;
+        }
+        ("apis.kcp.io", "apibindings" | "apiexports") if part == Part::Status => only_system(place, caller, object)?,
+        ("apis.kcp.io", "apiexports") => export::update(before, object),
+        ("apis.kcp.io", "apibindings") => binding::update(registry, place, caller, before, object, extra).await?,
+        ("rbac.authorization.k8s.io", _) if part == Part::Main => {
+            rbac::check(registry, place, caller, object).await?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The rules of a kind that its schema cannot say.
+pub(crate) fn validate(place: &Place, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
+    match kind(place) {
+        ("", "secrets" | "configmaps") => secret::validate(object, old),
+        ("apiextensions.k8s.io", "customresourcedefinitions") => definition::validate(object, old),
+        ("apis.kcp.io", "apiresourceschemas") => definition::validate_api_resource_schema(object, old),
+        ("apis.kcp.io", "apiexports") => export::validate(object),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether an object may be deleted at all.
+pub(crate) fn check_delete(place: &Place, caller: &Caller, object: &Value) -> Result<()> {
+    match kind(place) {
+        ("core.kcp.io", "logicalclusters") => only_system(place, caller, object),
+        ("", "namespaces") => namespace::check_delete(place, caller, object),
+        _ => Ok(()),
+    }
+}
+
+/// Marks an object whose deletion begins.
+pub(crate) fn prepare_deletion(place: &Place, object: &mut Value) {
+    match kind(place) {
+        ("", "namespaces") => object_at(object, "status").insert("phase".into(), "Terminating".into()).map_or((), drop),
+        ("tenancy.kcp.io", "workspaces") => workspace::set_phase(object, "Deleting"),
+        ("apiextensions.k8s.io", "customresourcedefinitions") => crd::set_terminating(object),
+        _ => {}
+    }
+}
+
+/// Says what goes together with an object that is removed.
+pub(crate) async fn prepare_removal(
+    registry: &Registry,
+    place: &Place,
+    object: &Value,
+    extra: &mut Extra,
+) -> Result<()> {
+    match kind(place) {
+        ("tenancy.kcp.io", "workspaces") => workspace::remove(registry, object, extra).await,
+        ("apis.kcp.io", "apiexports") => export::remove(registry, place, object, extra).await,
+        _ => Ok(()),
+    }
+}
+
+fn kind(place: &Place) -> (&str, &str) {
+    (&place.served.resource.group, &place.served.resource.plural)
+}
+
+/// Only the system takes its finalizers off: what they hold would stay behind.
+fn keep_system_finalizers(place: &Place, caller: &Caller, before: &Value, object: &Value) -> Result<()> {
+    let left = object::finalizers(object);
+    let taken = object::finalizers(before)
+        .into_iter()
+        .find(|finalizer| SYSTEM_FINALIZERS.contains(finalizer) && !left.contains(finalizer));
+    match taken {
+        Some(finalizer) if !is_system(caller) => {
+            let name = str_at(before, &["metadata", "name"]);
+            let message = format!("only the system may remove the finalizer {finalizer}");
+            Err(StatusError::forbidden(place.reference(), name, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_system(caller: &Caller) -> bool {
+    caller.identity.groups.iter().any(|group| group == "system:masters")
+}
+
+fn only_system(place: &Place, caller: &Caller, object: &Value) -> Result<()> {
+    if is_system(caller) {
+        return Ok(());
+    }
+    let name = str_at(object, &["metadata", "name"]);
+    Err(StatusError::forbidden(place.reference(), name, "only the system may do this"))
+}
+
+/// A change that writes a new object of a builtin kind.
+pub(crate) fn put_new(
+    cluster: &LogicalClusterName,
+    group: &str,
+    plural: &str,
+    version: &str,
+    mut object: Value,
+) -> Result<Change> {
+    object["apiVersion"] = api_version(group, version).into();
+    let metadata = metadata_mut(&mut object);
+    metadata.insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
+    metadata.insert("creationTimestamp".into(), seconds(jiff::Timestamp::now()).into());
+    if Index::follows(group, plural) && group.ends_with("kcp.io") {
+        metadata.insert("generation".into(), 1.into());
+    }
+    let namespace = metadata.get("namespace").and_then(Value::as_str).map(str::to_owned);
+    let name = metadata.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let key = super::key::ResourceKey::new(cluster, group, plural).object(namespace.as_deref(), &name);
+    Ok(Change::Put(key, object::encode(cluster, object)?))
+}
+
+/// Sets a condition in `status.conditions`, in kcp's or Kubernetes' shape alike.
+pub(crate) fn set_condition(object: &mut Value, type_: &str, status: &str, reason: &str, message: &str) {
+    let now = seconds(jiff::Timestamp::now());
+    let conditions = object_at(object, "status").entry("conditions").or_insert_with(|| Value::Array(Vec::new()));
+    let Some(conditions) = conditions.as_array_mut() else { return };
+    let mut condition = serde_json::json!({"type": type_, "status": status, "lastTransitionTime": now});
+    for (key, value) in [("reason", reason), ("message", message)] {
+        if !value.is_empty() {
+            condition[key] = value.into();
+        }
+    }
+    match conditions.iter_mut().find(|old| old["type"] == *type_) {
+        Some(old) => {
+            if old["status"] == condition["status"] {
+                condition["lastTransitionTime"] = old["lastTransitionTime"].clone();
+            }
+            *old = condition;
+        }
+        None => conditions.push(condition),
+    }
+}

@@ -1,0 +1,162 @@
+//! APIExports: identity, and the endpoint slice that belongs to each.
+
+use kdp_core::api::PATH_ANNOTATION;
+use rand::RngCore;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{namespace, put_new, set_condition};
+use crate::{
+    embedded::{
+        key::ResourceKey,
+        object::{self, object_at, str_at},
+        registry::{Extra, Place, Registry},
+        status::{FieldError, Result},
+    },
+    store::Change,
+};
+
+const IDENTITY_NAMESPACE: &str = "kcp-system";
+
+pub(super) async fn create(registry: &Registry, place: &Place, export: &mut Value, extra: &mut Extra) -> Result<()> {
+    let name = str_at(export, &["metadata", "name"]).to_owned();
+    let path = registry.index.path(&place.cluster);
+    object_at(&mut export["metadata"], "annotations").insert(PATH_ANNOTATION.into(), path.as_str().into());
+    settle_identity(registry, place, export, &name, extra).await?;
+    let slice = ResourceKey::new(&place.cluster, "apis.kcp.io", "apiexportendpointslices").object(None, &name);
+    if registry.store.get(&slice).await?.is_none() {
+        let object = json!({
+            "kind": "APIExportEndpointSlice",
+            "metadata": {"name": name, "ownerReferences": [{
+                "apiVersion": "apis.kcp.io/v1alpha2", "kind": "APIExport", "name": name, "uid": export["metadata"]["uid"],
+            }]},
+            "spec": {"export": {"path": path.as_str(), "name": name}},
+            "status": {"conditions": [], "endpoints": []},
+        });
+        extra.conditions.push((slice, None));
+        extra.changes.push(put_new(&place.cluster, "apis.kcp.io", "apiexportendpointslices", "v1alpha1", object)?);
+    }
+    Ok(())
+}
+
+/// The server owns the status and the identity.
+pub(super) fn update(before: &Value, export: &mut Value) {
+    export["status"] = before["status"].clone();
+    object_at(export, "spec").insert("identity".into(), before["spec"]["identity"].clone());
+}
+
+pub(super) fn validate(export: &Value) -> Vec<FieldError> {
+    let resources = export["spec"]["resources"].as_array();
+    resources
+        .into_iter()
+        .flatten()
+        .enumerate()
+        .filter_map(|(i, resource)| {
+            let group = match str_at(resource, &["group"]) {
+                "" => "core",
+                group => group,
+            };
+            let suffix = format!(".{}.{group}", str_at(resource, &["name"]));
+            let schema = str_at(resource, &["schema"]);
+            (!schema.ends_with(&suffix)).then(|| {
+                FieldError::invalid(format!("spec.resources[{i}].schema"), schema, format!("must end in {suffix}"))
+            })
+        })
+        .collect()
+}
+
+/// Removes the endpoint slice with its export.
+pub(super) async fn remove(registry: &Registry, place: &Place, export: &Value, extra: &mut Extra) -> Result<()> {
+    let key = ResourceKey::new(&place.cluster, "apis.kcp.io", "apiexportendpointslices");
+    let key = key.object(None, str_at(export, &["metadata", "name"]));
+    if registry.store.get(&key).await?.is_some() {
+        extra.changes.push(Change::Delete(key));
+    }
+    Ok(())
+}
+
+/// Finds or makes the key whose hash identifies the export.
+async fn settle_identity(
+    registry: &Registry,
+    place: &Place,
+    export: &mut Value,
+    name: &str,
+    extra: &mut Extra,
+) -> Result<()> {
+    let said = |field: &str, or: &str| match str_at(export, &["spec", "identity", "secretRef", field]) {
+        "" => or.to_owned(),
+        said => said.to_owned(),
+    };
+    let (holder, secret) = (said("namespace", IDENTITY_NAMESPACE), said("name", name));
+    let key = match registry.find(&place.cluster, "", "secrets", Some(&holder), &secret).await? {
+        Some((_, found)) => object_bytes(&found),
+        None => {
+            let key = new_key();
+            if registry.find(&place.cluster, "", "namespaces", None, &holder).await?.is_none() {
+                let holder_key = ResourceKey::new(&place.cluster, "", "namespaces").object(None, &holder);
+                extra.conditions.push((holder_key, None));
+                extra.changes.push(put_new(&place.cluster, "", "namespaces", "v1", namespace::new(&holder))?);
+            }
+            let mut object = json!({
+                "kind": "Secret", "metadata": {"name": secret, "namespace": holder}, "stringData": {"key": key},
+            });
+            super::secret::complete(&mut object);
+            extra
+                .conditions
+                .push((ResourceKey::new(&place.cluster, "", "secrets").object(Some(&holder), &secret), None));
+            extra.changes.push(put_new(&place.cluster, "", "secrets", "v1", object)?);
+            key.into_bytes()
+        }
+    };
+    if key.is_empty() {
+        let message = format!("Secret {holder}/{secret} has no field key");
+        set_condition(export, "IdentityValid", "False", "IdentityVerificationFailed", &message);
+        return Ok(());
+    }
+    object_at(export, "spec").insert("identity".into(), json!({"secretRef": {"namespace": holder, "name": secret}}));
+    object_at(export, "status").insert("identityHash".into(), hex(&Sha256::digest(&key)).into());
+    set_condition(export, "IdentityValid", "True", "", "");
+    Ok(())
+}
+
+fn object_bytes(secret: &Value) -> Vec<u8> {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    STANDARD.decode(str_at(secret, &["data", "key"])).unwrap_or_default()
+}
+
+/// 256 random bits, in hex.
+fn new_key() -> String {
+    let mut bytes = [0; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    hex(&bytes)
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The endpoints an export's slice must show.
+pub(crate) fn endpoints(registry: &Registry, export: &crate::embedded::surface::ExportId) -> Value {
+    if !registry.index.has_consumers(export) {
+        return json!([]);
+    }
+    json!([{"url": registry.urls.export(export)}])
+}
+
+/// Writes the slice of an export if its endpoints changed.
+pub(crate) async fn settle_slice(registry: &Registry, export: &crate::embedded::surface::ExportId) -> Result<()> {
+    let Ok(cluster) = export.cluster.parse() else { return Ok(()) };
+    let found = registry.find(&cluster, "apis.kcp.io", "apiexportendpointslices", None, &export.name).await?;
+    let Some((entry, mut slice)) = found else { return Ok(()) };
+    let endpoints = endpoints(registry, export);
+    if slice["status"]["endpoints"] == endpoints {
+        return Ok(());
+    }
+    object_at(&mut slice, "status").insert("endpoints".into(), endpoints);
+    let key = entry.key.to_string();
+    let change = Change::Put(key.clone(), object::encode(&cluster, slice)?);
+    let transaction =
+        crate::store::Transaction { conditions: vec![(key, Some(entry.modified))], changes: vec![change] };
+    // Losing the race means that the slice changed, and with it this is called again.
+    registry.commit(transaction, false).await.map(drop)
+}

@@ -1,0 +1,84 @@
+//! Go's regular expressions, as this crate's regex engine understands them.
+//!
+//! Both are RE2 descendants, linear in the input, with the same syntax but for two points: in Go
+//! `\d`, `\w`, `\s` and `\b` mean ASCII, and inside `[…]` the characters `[`, `&&`, `--` and `~~`
+//! stand for themselves where the engine here would read nested classes and set operations.
+
+use regex::Regex;
+
+/// Compiles a pattern written for Go.
+pub(super) fn compile(source: &str) -> Result<Regex, regex::Error> {
+    Regex::new(&translate(source))
+}
+
+/// Where in a pattern the translation is, as far as `[…]` goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Outside,
+    /// Right after `[`.
+    Start,
+    /// Right after `[^`.
+    Negated,
+    Inside,
+}
+
+fn translate(source: &str) -> String {
+    let mut out = String::with_capacity(source.len() + 8);
+    let mut chars = source.chars().peekable();
+    let mut class = Class::Outside;
+    let mut previous = None;
+    while let Some(c) = chars.next() {
+        let before = previous.replace(c);
+        match (c, class) {
+            ('\\', _) => {
+                escape(chars.next(), class, &mut out);
+                previous = None;
+            }
+            ('[', Class::Outside) => {
+                out.push('[');
+                class = Class::Start;
+                continue;
+            }
+            ('^', Class::Start) => {
+                out.push('^');
+                class = Class::Negated;
+                continue;
+            }
+            (']', Class::Inside) => {
+                out.push(']');
+                class = Class::Outside;
+            }
+            ('[', _) if chars.peek() == Some(&':') => {
+                // A named class, [:alpha:], is the same in both.
+                out.push('[');
+                out.extend(chars.by_ref().take_while(|inner| *inner != ']'));
+                out.push(']');
+            }
+            ('[', _) | ('-', Class::Start | Class::Negated) => out.extend(['\\', c]),
+            ('&' | '-' | '~', Class::Inside) if before == Some(c) => out.extend(['\\', c]),
+            _ => out.push(c),
+        }
+        if class != Class::Outside {
+            class = Class::Inside;
+        }
+    }
+    out
+}
+
+fn escape(escaped: Option<char>, class: Class, out: &mut String) {
+    let ascii = match escaped {
+        Some('d') => "[0-9]",
+        Some('D') => "[^0-9]",
+        Some('w') => "[0-9A-Za-z_]",
+        Some('W') => "[^0-9A-Za-z_]",
+        Some('s') => "[\\t\\n\\f\\r ]",
+        Some('S') => "[^\\t\\n\\f\\r ]",
+        Some('b') if class == Class::Outside => "(?-u:\\b)",
+        _ => {
+            out.push('\\');
+            out.extend(escaped);
+            return;
+        }
+    };
+    out.push_str(ascii);
+}

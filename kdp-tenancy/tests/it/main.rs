@@ -1,0 +1,11 @@
+//! What the control plane promises, through its clients.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod attacks;
+mod claims;
+mod crud;
+mod exports;
+mod invalid;
+mod kubectl;
+mod support;
+mod workspaces;
