@@ -1,0 +1,270 @@
+//! Publishes one PublishedResource.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use kdp_core::{
+    Error, ErrorKind,
+    api::apis::APIResourceSchema,
+    condition::{Condition, set_condition},
+    reconcile::Chain,
+};
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::{
+    AgentOptions,
+    definitions::{Definitions, kind_if, kind_of},
+    export,
+};
+use crate::{
+    api::{PublishedResource, PublishedResourceSpec, Side},
+    diagnostic::Diagnostic,
+    driver::{Caches, MANAGER, Remote, RunningSync, in_time},
+    engine::{Kinds, Plan, PlanOptions, needed_kinds},
+    event::event,
+    publish::{Export, Projection, claims, project, resource_schema},
+    wire,
+};
+
+/// Publishes PublishedResources, one at a time.
+pub(super) struct Publisher {
+    service: Client,
+    pub(super) provider: Client,
+    pub(super) options: AgentOptions,
+    remote: Remote,
+    slots: Arc<Semaphore>,
+}
+
+/// A resource that tenants can bind.
+#[derive(Debug)]
+pub(super) struct Published {
+    spec: PublishedResourceSpec,
+    projection: Projection,
+    kinds: Kinds,
+    schema: String,
+    claims: BTreeMap<(String, String), String>,
+    pub(super) sync: Option<RunningSync>,
+}
+
+/// A resource that fits its definition and can be published.
+struct Prepared {
+    spec: PublishedResourceSpec,
+    projection: Projection,
+    kinds: Kinds,
+    plan: Plan,
+    schema: APIResourceSchema,
+}
+
+/// Why a resource is not published.
+pub(super) enum Refusal {
+    /// Somebody must change it.
+    Faults(Vec<Diagnostic>),
+    /// It is to be tried again.
+    Failed(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Vec<Diagnostic>> for Refusal {
+    fn from(faults: Vec<Diagnostic>) -> Self {
+        Self::Faults(faults)
+    }
+}
+
+impl Publisher {
+    pub(super) fn new(
+        service: Client,
+        provider: Client,
+        options: AgentOptions,
+        remote: Remote,
+        slots: Arc<Semaphore>,
+    ) -> Self {
+        Self { service, provider, options, remote, slots }
+    }
+
+    pub(super) fn service(&self) -> &Client {
+        &self.service
+    }
+
+    /// Publishes a resource and starts its sync, or restarts it if it is to be another one.
+    ///
+    /// A resource that was published before stays so, and is synced as before, when it is refused.
+    pub(super) async fn publish(
+        &self,
+        name: &str,
+        resource: &Value,
+        definitions: &Definitions,
+        published: &mut BTreeMap<String, Published>,
+        caches: &Caches,
+    ) -> Result<(), Refusal> {
+        let prepared = self.prepare(resource, definitions, published).await?;
+        let schema = self.create_schema(&prepared.schema).await?;
+        let Prepared { spec, projection, kinds, plan, .. } = prepared;
+        let related = plan.related.iter().map(|r| (&r.types, r.origin, r.identity_hash.as_str()));
+        let claims = claims(&spec, related);
+        let before = published.remove(name);
+        let is_same = before
+            .as_ref()
+            .is_some_and(|before| (&before.spec, &before.projection, &before.kinds) == (&spec, &projection, &kinds));
+        let running = before.and_then(|before| before.sync);
+        let is_synchronized = spec.is_synchronized();
+        let mut now = Published { spec, projection, kinds, schema, claims, sync: None };
+        match running {
+            Some(sync) if is_same => now.sync = Some(sync),
+            Some(sync) => sync.stop().await,
+            None => {}
+        }
+        published.insert(name.to_owned(), now);
+        self.update_export(published).await?;
+        if let Some(now) = published.get_mut(name)
+            && now.sync.is_none()
+            && is_synchronized
+        {
+            now.sync = Some(RunningSync::start(name, plan, self.remote.clone(), caches, self.slots.clone()));
+        }
+        Ok(())
+    }
+
+    /// Makes the export offer what is published.
+    pub(super) async fn update_export(&self, published: &BTreeMap<String, Published>) -> Result<(), Error> {
+        let mut wanted = Export::default();
+        for Published { projection, schema, claims, .. } in published.values() {
+            let remote = &projection.remote;
+            wanted.resources.insert((remote.group.clone(), remote.plural.clone()), schema.clone());
+            wanted.claims.extend(claims.clone());
+        }
+        let AgentOptions { export, name, creates_export, .. } = &self.options;
+        export::bring_up_to_date(&self.provider, export, &wanted, name, *creates_export).await
+    }
+
+    async fn prepare(
+        &self,
+        resource: &Value,
+        definitions: &Definitions,
+        published: &BTreeMap<String, Published>,
+    ) -> Result<Prepared, Refusal> {
+        let spec: PublishedResourceSpec =
+            serde_json::from_value(resource["spec"].clone()).map_err(|e| vec![Diagnostic::new("spec", e)])?;
+        let definition = definitions.of(&spec.resource).ok_or_else(|| {
+            let message = "the service cluster has no CustomResourceDefinition for this kind";
+            vec![Diagnostic::new("spec.resource", message)]
+        })?;
+        let projection = project(definition, &spec)?;
+        let kinds = self.kinds(&spec, &projection, published).await?;
+        let options =
+            PlanOptions { agent: self.options.name.clone(), state_namespace: self.options.state_namespace.clone() };
+        let plan = Plan::compile(&spec, &projection, &kinds, &options)?;
+        let schema = resource_schema(&projection, &self.options.name).map_err(|fault| vec![fault])?;
+        Ok(Prepared { spec, projection, kinds, plan, schema })
+    }
+
+    /// How the kinds of the related resources are called on both sides.
+    async fn kinds(
+        &self,
+        spec: &PublishedResourceSpec,
+        projection: &Projection,
+        published: &BTreeMap<String, Published>,
+    ) -> Result<Kinds, Error> {
+        let mut kinds = Kinds::new();
+        for unknown in needed_kinds(spec) {
+            let offered = published.values().map(|published| &published.projection).chain([projection]);
+            let kind = match offered.filter_map(|projection| kind_if(&projection.remote, &unknown)).next() {
+                Some(kind) => Some(kind),
+                None => {
+                    let client = if unknown.side == Side::Kcp { &self.provider } else { &self.service };
+                    kind_of(client, &unknown).await?
+                }
+            };
+            kinds.extend(kind.map(|kind| (unknown, kind)));
+        }
+        Ok(kinds)
+    }
+
+    /// Makes the schema unless it is there; returns its name.
+    async fn create_schema(&self, schema: &APIResourceSchema) -> Result<String, Refusal> {
+        let api: Api<APIResourceSchema> = Api::all(self.provider.clone());
+        let name = schema.metadata.name.clone().unwrap_or_default();
+        let params = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
+        let Some(existing) = in_time("get APIResourceSchema", &name, api.get_opt(&name)).await? else {
+            return match in_time("create APIResourceSchema", &name, api.create(&params, schema)).await {
+                Err(error) if error.kind() == ErrorKind::Invalid => {
+                    Err(vec![Diagnostic::new("spec.resource", Chain(&error))].into())
+                }
+                Err(error) if error.kind() != ErrorKind::Stale => Err(error.into()),
+                // Made now, or at this moment by somebody else.
+                _ => Ok(name),
+            };
+        };
+        let agent = &self.options.name;
+        let says =
+            |map: Option<BTreeMap<String, String>>| map.is_some_and(|map| map.get(wire::AGENT_NAME) == Some(agent));
+        if !(says(existing.metadata.labels) && says(existing.metadata.annotations)) {
+            let mark = json!({wire::AGENT_NAME: agent});
+            let patch = json!({"metadata": {"labels": mark, "annotations": mark}});
+            let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+            in_time("mark APIResourceSchema", &name, api.patch(&name, &params, &Patch::Merge(&patch))).await?;
+        }
+        Ok(name)
+    }
+
+    /// Shows on the resource what came of it.
+    pub(super) async fn show(
+        &self,
+        name: &str,
+        resource: &Value,
+        result: &Result<(), Refusal>,
+        published: &BTreeMap<String, Published>,
+    ) -> Result<(), Error> {
+        let condition = match result {
+            Ok(()) => Condition { reason: "Published".into(), ..Condition::holds("Ready") },
+            Err(Refusal::Faults(faults)) => {
+                let text: Vec<_> = faults.iter().map(ToString::to_string).collect();
+                Condition::fails("Ready", "Invalid", text.join("; "))
+            }
+            Err(Refusal::Failed(error)) => Condition::fails("Ready", "ReconcilingError", Chain(error).to_string()),
+        };
+        let condition = Condition { observed_generation: resource["metadata"]["generation"].as_i64(), ..condition };
+        let mut conditions: Vec<Condition> =
+            serde_json::from_value(resource["status"]["conditions"].clone()).unwrap_or_default();
+        let is_new = set_condition(&mut conditions, condition.clone(), Timestamp::now());
+        let schema = published.get(name).map(|published| published.schema.as_str());
+        let is_named = schema.is_none() || resource["status"]["resourceSchemaName"].as_str() == schema;
+        if !is_new && is_named {
+            return Ok(());
+        }
+        let mut status = json!({"conditions": conditions});
+        if let Some(schema) = schema {
+            status["resourceSchemaName"] = schema.into();
+        }
+        let api: Api<PublishedResource> = Api::all(self.service.clone());
+        let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+        let patch = Patch::Merge(json!({"status": status}));
+        in_time("update PublishedResource", name, api.patch_status(name, &params, &patch)).await?;
+        if is_new && !condition.is_true() {
+            self.warn(resource, &condition.message).await;
+        }
+        Ok(())
+    }
+
+    async fn warn(&self, resource: &Value, note: &str) {
+        let event = event(resource, "Warning", "ReconcilingError", note, &self.options.name);
+        let event: Result<k8s_openapi::api::core::v1::Event, _> = serde_json::from_value(event);
+        let Ok(event) = event else { return };
+        let namespace = event.metadata.namespace.clone().unwrap_or_default();
+        let api: Api<k8s_openapi::api::core::v1::Event> = Api::namespaced(self.service.clone(), &namespace);
+        if let Err(error) =
+            in_time("create Event", "about a PublishedResource", api.create(&PostParams::default(), &event)).await
+        {
+            tracing::debug!(error = %Chain(&error), "event.failed");
+        }
+    }
+}

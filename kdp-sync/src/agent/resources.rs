@@ -1,0 +1,309 @@
+//! Follows the PublishedResources, and what their publication depends on.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+};
+
+use futures::{FutureExt, Stream, StreamExt, stream::select_all};
+use kdp_core::{
+    ComponentContext,
+    reconcile::{Chain, backoff},
+};
+use kube::{
+    Api, CustomResourceExt, ResourceExt,
+    api::{ApiResource, DynamicObject},
+    runtime::{WatchStreamExt, watcher},
+};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{
+    definitions::{Definitions, defines},
+    export,
+    publisher::{Published, Publisher, Refusal},
+};
+use crate::{
+    api::{PublishedResource, SourceResource},
+    driver::{Caches, RunningSync},
+};
+
+/// Everything an agent has published.
+pub(super) struct Resources<'a> {
+    publisher: Publisher,
+    caches: &'a Caches,
+    /// The PublishedResources as last heard of, by name.
+    known: BTreeMap<String, Value>,
+    definitions: Definitions,
+    published: BTreeMap<String, Published>,
+    to_publish: BTreeSet<String>,
+    /// Those at fault; what one misses may come with another or with a definition.
+    refused: BTreeSet<String>,
+    /// Failures in a row, and when to try again.
+    failed: BTreeMap<String, (u32, Instant)>,
+    is_export_changed: bool,
+    export_failures: u32,
+    export_due: Option<Instant>,
+    /// Who has still to be listed for the first time.
+    unlisted: BTreeSet<Source>,
+    listing: BTreeMap<Source, BTreeSet<String>>,
+}
+
+/// What is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Resources,
+    Definitions,
+    Export,
+}
+
+const SOURCES: [Source; 3] = [Source::Resources, Source::Definitions, Source::Export];
+
+type Heard = (Source, watcher::Result<watcher::Event<DynamicObject>>);
+
+impl<'a> Resources<'a> {
+    pub(super) fn new(publisher: Publisher, caches: &'a Caches) -> Self {
+        Self {
+            publisher,
+            caches,
+            known: BTreeMap::new(),
+            definitions: Definitions::default(),
+            published: BTreeMap::new(),
+            to_publish: BTreeSet::new(),
+            refused: BTreeSet::new(),
+            failed: BTreeMap::new(),
+            is_export_changed: false,
+            export_failures: 0,
+            export_due: None,
+            unlisted: SOURCES.into(),
+            listing: BTreeMap::new(),
+        }
+    }
+
+    /// Publishes until the component is stopped.
+    pub(super) async fn run(&mut self, context: &ComponentContext) {
+        let mut events = std::pin::pin!(self.events());
+        while !context.shutdown().is_cancelled() {
+            tokio::select! {
+                event = events.next() => {
+                    let Some(event) = event else { return };
+                    self.hear(event);
+                    // What has come meanwhile is one piece of work.
+                    while let Some(Some(event)) = events.next().now_or_never() {
+                        self.hear(event);
+                    }
+                }
+                () = self.due() => self.retry_due(),
+                () = context.shutdown().cancelled() => return,
+            }
+            if self.unlisted.is_empty() {
+                self.work(context).await;
+                context.ready();
+            }
+        }
+    }
+
+    /// The syncs that are running.
+    pub(super) fn into_syncs(self) -> impl Iterator<Item = RunningSync> {
+        self.published.into_values().filter_map(|published| published.sync)
+    }
+
+    fn events(&self) -> impl Stream<Item = Heard> + use<> {
+        let options = &self.publisher.options;
+        let service = self.publisher.service();
+        let resources = Api::all_with(service.clone(), &PublishedResource::api_resource());
+        let all = watcher::Config::default;
+        let resources =
+            watcher(resources, watcher::Config { label_selector: options.published_resources.clone(), ..all() });
+        let definitions = ApiResource {
+            group: "apiextensions.k8s.io".into(),
+            version: "v1".into(),
+            api_version: "apiextensions.k8s.io/v1".into(),
+            kind: "CustomResourceDefinition".into(),
+            plural: "customresourcedefinitions".into(),
+        };
+        let definitions = watcher(Api::all_with(service.clone(), &definitions), all());
+        let only_ours = all().fields(&format!("metadata.name={}", options.export));
+        let export = watcher(export::api(&self.publisher.provider), only_ours);
+        select_all([
+            resources.default_backoff().map(|event| (Source::Resources, event)).boxed(),
+            definitions.default_backoff().map(|event| (Source::Definitions, event)).boxed(),
+            export.default_backoff().map(|event| (Source::Export, event)).boxed(),
+        ])
+    }
+
+    fn hear(&mut self, (source, event): Heard) {
+        use watcher::Event;
+        match event {
+            Err(error) => tracing::warn!(?source, %error, "watch.failed"),
+            Ok(Event::Init) => {
+                self.listing.insert(source, BTreeSet::new());
+            }
+            Ok(Event::InitApply(object)) => {
+                if let Some(names) = self.listing.get_mut(&source) {
+                    names.insert(object.name_any());
+                }
+                self.put(source, object);
+            }
+            Ok(Event::Apply(object)) => self.put(source, object),
+            Ok(Event::Delete(object)) => self.remove(source, &object.name_any()),
+            Ok(Event::InitDone) => {
+                let listed = self.listing.remove(&source).unwrap_or_default();
+                self.remove_unlisted(source, &listed);
+                self.unlisted.remove(&source);
+            }
+        }
+    }
+
+    fn put(&mut self, source: Source, mut object: DynamicObject) {
+        let name = object.name_any();
+        object.metadata.managed_fields = None;
+        let object = match serde_json::to_value(object) {
+            Ok(object) => object,
+            Err(error) => return tracing::error!(?source, name, %error, "watch.unreadable"),
+        };
+        match source {
+            Source::Resources => {
+                let is_same = self.known.get(&name).is_some_and(|known| known["spec"] == object["spec"]);
+                self.known.insert(name.clone(), typed(object));
+                if !is_same {
+                    self.to_publish.insert(name);
+                }
+            }
+            Source::Definitions => {
+                self.publish_those_of(&object);
+                self.to_publish.append(&mut self.refused);
+                self.definitions.put(name, object);
+            }
+            Source::Export => self.is_export_changed = true,
+        }
+    }
+
+    fn remove(&mut self, source: Source, name: &str) {
+        match source {
+            Source::Resources => {
+                self.known.remove(name);
+                self.to_publish.insert(name.to_owned());
+            }
+            Source::Definitions => {
+                if let Some(definition) = self.definitions.remove(name) {
+                    self.publish_those_of(&definition);
+                }
+            }
+            Source::Export => self.is_export_changed = true,
+        }
+    }
+
+    fn remove_unlisted(&mut self, source: Source, listed: &BTreeSet<String>) {
+        match source {
+            Source::Resources => {
+                let lost: Vec<_> = self.known.keys().filter(|name| !listed.contains(*name)).cloned().collect();
+                for name in lost {
+                    self.remove(source, &name);
+                }
+            }
+            Source::Definitions => {
+                for definition in self.definitions.retain(|name| listed.contains(name)) {
+                    self.publish_those_of(&definition);
+                }
+            }
+            Source::Export => {}
+        }
+    }
+
+    fn publish_those_of(&mut self, definition: &Value) {
+        let is_source = |resource: &Value| {
+            let source: Result<SourceResource, _> = serde_json::from_value(resource["spec"]["resource"].clone());
+            source.is_ok_and(|source| defines(definition, &source))
+        };
+        let names = self.known.iter().filter(|(_, resource)| is_source(resource)).map(|(name, _)| name.clone());
+        self.to_publish.extend(names);
+    }
+
+    /// Completes when something that failed is to be tried again.
+    fn due(&self) -> impl Future<Output = ()> + use<> {
+        let next = self.failed.values().map(|(_, due)| *due).chain(self.export_due).min();
+        async move {
+            match next {
+                Some(due) => tokio::time::sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn retry_due(&mut self) {
+        let now = Instant::now();
+        let due = self.failed.iter().filter(|(_, (_, due))| *due <= now).map(|(name, _)| name.clone());
+        self.to_publish.extend(due);
+        if self.export_due.is_some_and(|due| due <= now) {
+            self.is_export_changed = true;
+        }
+    }
+
+    async fn work(&mut self, context: &ComponentContext) {
+        while let Some(name) = self.to_publish.pop_first() {
+            if context.shutdown().is_cancelled() {
+                return;
+            }
+            self.work_on(&name).await;
+        }
+        if std::mem::take(&mut self.is_export_changed) && !self.published.is_empty() {
+            self.export_due = None;
+            match self.publisher.update_export(&self.published).await {
+                Ok(()) => self.export_failures = 0,
+                Err(error) => {
+                    self.export_failures += 1;
+                    tracing::warn!(error = %Chain(&error), "export.failed");
+                    self.export_due = Some(Instant::now() + backoff(self.export_failures));
+                }
+            }
+        }
+    }
+
+    async fn work_on(&mut self, name: &str) {
+        let Some(resource) = self.known.get(name) else {
+            self.failed.remove(name);
+            self.refused.remove(name);
+            if let Some(sync) = self.published.remove(name).and_then(|published| published.sync) {
+                sync.stop().await;
+            }
+            return;
+        };
+        let is_new = !self.published.contains_key(name);
+        let Self { publisher, definitions, published, caches, .. } = self;
+        let mut result = publisher.publish(name, resource, definitions, published, caches).await;
+        if let Err(error) = publisher.show(name, resource, &result, published).await
+            && result.is_ok()
+        {
+            result = Err(Refusal::Failed(error));
+        }
+        match result {
+            Ok(()) => {
+                self.failed.remove(name);
+                self.refused.remove(name);
+                if is_new {
+                    self.to_publish.append(&mut self.refused);
+                }
+                tracing::info!(name, "resource.published");
+            }
+            Err(Refusal::Faults(faults)) => {
+                self.failed.remove(name);
+                self.refused.insert(name.to_owned());
+                tracing::warn!(name, ?faults, "resource.refused");
+            }
+            Err(Refusal::Failed(error)) => {
+                let failures = self.failed.get(name).map_or(0, |(failures, _)| *failures) + 1;
+                tracing::warn!(name, error = %Chain(&error), "resource.failed");
+                self.failed.insert(name.to_owned(), (failures, Instant::now() + backoff(failures)));
+            }
+        }
+    }
+}
+
+/// Items of lists do not say their kind.
+fn typed(mut resource: Value) -> Value {
+    let ApiResource { api_version, kind, .. } = PublishedResource::api_resource();
+    resource["apiVersion"] = api_version.into();
+    resource["kind"] = kind.into();
+    resource
+}

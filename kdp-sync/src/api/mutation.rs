@@ -1,0 +1,76 @@
+//! What is rewritten between the two sides.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{list_of, plain_string};
+
+/// Rewrites of an object on its way down and of its status on its way up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ResourceMutations {
+    /// Applied to the object on its way from the origin, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "list_of::<ResourceMutation>")]
+    pub spec: Vec<ResourceMutation>,
+    /// Applied to the object whose status is copied, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "list_of::<ResourceMutation>")]
+    pub status: Vec<ResourceMutation>,
+}
+
+/// One rewrite; exactly one field is set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ResourceMutation {
+    /// Removes a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete: Option<DeleteMutation>,
+    /// Replaces parts of a string.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regex: Option<RegexMutation>,
+    /// Sets a string made by a Go template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateMutation>,
+    /// Sets the value of a CEL expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cel: Option<CelMutation>,
+}
+
+/// Removes a value.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DeleteMutation {
+    /// Dotted path of the value.
+    pub path: String,
+}
+
+/// Replaces parts of a string.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RegexMutation {
+    /// Dotted path of the value.
+    pub path: String,
+    /// What to look for; the whole value when empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(schema_with = "plain_string")]
+    pub pattern: String,
+    /// What to write instead; `$1` and `${name}` stand for groups.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(schema_with = "plain_string")]
+    pub replacement: String,
+}
+
+/// Sets a string made by a Go template.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TemplateMutation {
+    /// Dotted path of the value.
+    pub path: String,
+    /// The template; `.Value`, `.LocalObject` and `.RemoteObject` are given.
+    pub template: String,
+}
+
+/// Sets the value of a CEL expression.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CelMutation {
+    /// Dotted path of the value.
+    pub path: String,
+    /// The expression; `value`, `self` and `other` are given.
+    pub expression: String,
+}

@@ -1,0 +1,212 @@
+//! Reads and writes on both sides.
+
+use std::{collections::HashMap, fmt, future::Future, sync::Arc, time::Duration};
+
+use kdp_core::{Endpoint, Error, ErrorKind, Identity, LogicalClusterName, SharedControlPlane};
+use kube::{
+    Client, Resource,
+    api::{
+        DeleteParams, DynamicObject, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions,
+        PropagationPolicy,
+    },
+    core::{Request, Selector},
+};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use crate::{
+    engine::{ListQuery, ObjectKey, Place, Propagation},
+    object::{self, ResourceType},
+};
+
+/// Field manager of everything an agent writes.
+pub(crate) const MANAGER: &str = "kdp-sync";
+
+/// How long a single request may take.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The two sides, for single requests. Cloning it is cheap.
+#[derive(Clone)]
+pub(crate) struct Remote(Arc<Inner>);
+
+struct Inner {
+    service: Client,
+    control_plane: SharedControlPlane,
+    identity: Identity,
+    cluster: LogicalClusterName,
+    export: String,
+    workspaces: Mutex<HashMap<LogicalClusterName, Client>>,
+}
+
+/// What came of a deletion.
+pub(super) enum Deleted {
+    Gone,
+    /// It waits for finalizers.
+    Held(Value),
+}
+
+impl Remote {
+    /// The service cluster, and the workspaces that bind `export` of `cluster`.
+    pub(crate) fn new(
+        service: Client,
+        control_plane: SharedControlPlane,
+        identity: Identity,
+        cluster: LogicalClusterName,
+        export: &str,
+    ) -> Self {
+        let (export, workspaces) = (export.to_owned(), Mutex::default());
+        Self(Arc::new(Inner { service, control_plane, identity, cluster, export, workspaces }))
+    }
+
+    /// A client for all workspaces that bind the export, which lists and watches only.
+    ///
+    /// # Errors
+    /// When the control plane cannot make one.
+    pub(crate) fn all_workspaces(&self) -> Result<Client, Error> {
+        self.export_client(None)
+    }
+
+    fn export_client(&self, consumer: Option<LogicalClusterName>) -> Result<Client, Error> {
+        let Inner { control_plane, identity, cluster, export, .. } = &*self.0;
+        let endpoint = Endpoint::ApiExport { cluster: cluster.clone(), export: export.clone(), consumer };
+        control_plane.client(&endpoint, identity)
+    }
+
+    fn client(&self, place: &Place) -> Result<Client, Error> {
+        let Place::Workspace(cluster) = place else { return Ok(self.0.service.clone()) };
+        let mut workspaces = self.0.workspaces.lock();
+        if let Some(client) = workspaces.get(cluster) {
+            return Ok(client.clone());
+        }
+        let client = self.export_client(Some(cluster.clone()))?;
+        workspaces.insert(cluster.clone(), client.clone());
+        Ok(client)
+    }
+
+    async fn request(
+        &self,
+        op: &'static str,
+        key: &ObjectKey,
+        build: impl FnOnce(Request) -> Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<Value, Error> {
+        let client = self.client(&key.place)?;
+        let path = DynamicObject::url_path(&key.types.api_resource(), key.namespace.as_deref());
+        let request = build(Request::new(path))
+            .map_err(|e| Error::new(ErrorKind::Invalid, op, key, "the request cannot be made").with_source(e))?;
+        in_time(op, key, client.request::<Value>(request)).await
+    }
+
+    pub(super) async fn get(&self, key: &ObjectKey) -> Result<Option<Value>, Error> {
+        let found = self.request("get", key, |request| request.get(&key.name, &GetParams::default())).await;
+        match found {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn list(&self, query: &ListQuery) -> Result<Vec<Value>, Error> {
+        let ListQuery { place, types, namespace, selector } = query;
+        let key =
+            ObjectKey { place: place.clone(), types: types.clone(), namespace: namespace.clone(), name: String::new() };
+        let params = ListParams::default().labels(&Selector::to_string(selector));
+        let mut list = self.request("list", &key, |request| request.list(&params)).await?;
+        let items = list["items"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        Ok(items.into_iter().map(|item| typed(item, types)).collect())
+    }
+
+    pub(super) async fn create(&self, key: &ObjectKey, object: &Value) -> Result<Value, Error> {
+        self.request("create", key, |request| request.create(&params(), bytes(object))).await
+    }
+
+    pub(super) async fn patch(&self, key: &ObjectKey, patch: &Value) -> Result<Value, Error> {
+        let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+        self.request("patch", key, |request| request.patch(&key.name, &params, &Patch::Merge(patch))).await
+    }
+
+    pub(super) async fn replace(&self, key: &ObjectKey, object: &Value) -> Result<Value, Error> {
+        self.request("replace", key, |request| request.replace(&key.name, &params(), bytes(object))).await
+    }
+
+    pub(super) async fn replace_status(&self, key: &ObjectKey, object: &Value) -> Result<Value, Error> {
+        let replace = |request: Request| request.replace_subresource("status", &key.name, &params(), bytes(object));
+        self.request("replace the status of", key, replace).await
+    }
+
+    pub(super) async fn delete(
+        &self,
+        key: &ObjectKey,
+        uid: Option<String>,
+        propagation: Propagation,
+    ) -> Result<Deleted, Error> {
+        let params = DeleteParams {
+            propagation_policy: Some(match propagation {
+                Propagation::Background => PropagationPolicy::Background,
+                Propagation::Foreground => PropagationPolicy::Foreground,
+                Propagation::Orphan => PropagationPolicy::Orphan,
+            }),
+            preconditions: Some(Preconditions { uid, resource_version: None }),
+            ..DeleteParams::default()
+        };
+        match self.request("delete", key, |request| request.delete(&key.name, &params)).await {
+            Ok(object) if object["kind"] == "Status" || object::uid(&object).is_none() => Ok(Deleted::Gone),
+            Ok(object) if object::is_deleting(&object) && !object::finalizers(&object).is_empty() => {
+                Ok(Deleted::Held(object))
+            }
+            Ok(_) => Ok(Deleted::Gone),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Deleted::Gone),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a namespace unless there is one of this name.
+    pub(crate) async fn ensure_namespace(&self, place: &Place, name: &str) -> Result<(), Error> {
+        let types = Arc::new(ResourceType::namespaces());
+        let key = ObjectKey { place: place.clone(), types, namespace: None, name: name.into() };
+        if self.get(&key).await?.is_some() {
+            return Ok(());
+        }
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        match self.create(&key, &namespace).await {
+            Err(error) if error.kind() != ErrorKind::Stale => Err(error),
+            // Somebody else was quicker.
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote")
+            .field("cluster", &self.0.cluster)
+            .field("export", &self.0.export)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits for an answer, but not forever.
+pub(crate) async fn in_time<T>(
+    op: &'static str,
+    subject: impl fmt::Display,
+    request: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(REQUEST_DEADLINE, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(Error::from_kube(op, subject, error)),
+        Err(_) => Err(Error::new(ErrorKind::Unavailable, op, subject, "the API server did not answer in time")),
+    }
+}
+
+fn params() -> PostParams {
+    PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() }
+}
+
+fn bytes(object: &Value) -> Vec<u8> {
+    object.to_string().into_bytes()
+}
+
+fn typed(mut item: Value, types: &ResourceType) -> Value {
+    item["apiVersion"] = types.api_version().into();
+    item["kind"] = types.kind.clone().into();
+    item
+}

@@ -1,0 +1,123 @@
+//! What is to be done about one order: decisions without I/O.
+//!
+//! [`decide`] looks at the facts it is given and answers with the next step: look at something
+//! first, do these writes, or nothing. It keeps nothing between calls, so the driver may stop
+//! after any single write and ask again, in this process or another, and arrives at the same end.
+
+mod copy;
+mod decide;
+mod facts;
+mod merge;
+mod plan;
+mod related;
+mod state;
+mod teardown;
+
+pub(crate) use copy::{identity, order_of};
+pub(crate) use decide::decide;
+pub(crate) use facts::{Evidence, Facts, ListQuery, ObjectKey, OrderKey, Place, Query, World};
+pub(crate) use plan::{Kinds, Plan, PlanOptions, RelatedType, UnknownKind, needed_kinds};
+pub(crate) use state::STATE_PREFIX;
+
+use serde_json::Value;
+
+/// What to do next about an order.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Next {
+    /// Read this from the source, then ask again.
+    Look(Query),
+    /// Write these, in this order, then ask again.
+    Act(Batch),
+    /// Nothing, until something changes; or until the time comes to try again what failed.
+    Settled(Vec<Problem>),
+}
+
+/// Writes that belong together.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Batch {
+    pub(crate) part: Part,
+    pub(crate) commands: Vec<Command>,
+}
+
+/// A part of the work on an order that can fail by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Part {
+    /// The order and its copy.
+    Primary,
+    /// The related resource at this place in the list.
+    Related(usize),
+}
+
+/// One write. Each may be repeated.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Command {
+    /// Makes a namespace if there is none.
+    EnsureNamespace {
+        place: Place,
+        name: String,
+    },
+    Create {
+        key: ObjectKey,
+        object: Value,
+    },
+    /// A merge patch.
+    Patch {
+        key: ObjectKey,
+        patch: Value,
+    },
+    /// Replaces what was read, and only that.
+    Replace {
+        key: ObjectKey,
+        object: Value,
+    },
+    /// Replaces the status of what was read, and only that.
+    ReplaceStatus {
+        key: ObjectKey,
+        object: Value,
+    },
+    /// Deletes the object with this UID.
+    Delete {
+        key: ObjectKey,
+        uid: Option<String>,
+        propagation: Propagation,
+    },
+    /// Tells the tenant, through an Event on the order.
+    Tell {
+        reason: &'static str,
+        note: String,
+    },
+}
+
+/// What happens to the dependents of a deleted object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Propagation {
+    #[default]
+    Background,
+    Foreground,
+    Orphan,
+}
+
+/// Why a part of an order is not in the wanted state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) part: Part,
+    pub(crate) message: String,
+}
+
+/// Why a decision could not be made.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Stop {
+    /// This must be read first.
+    Look(Query),
+    /// The inputs do not allow it.
+    Failed(String),
+}
+
+impl From<String> for Stop {
+    fn from(message: String) -> Self {
+        Self::Failed(message)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! Objects and their copies: what travels, how a copy is marked, and whose it is.
+
+use std::collections::BTreeMap;
+
+use kdp_core::api::CLUSTER_ANNOTATION;
+use serde_json::{Map, Value, json};
+
+use super::{Command, ObjectKey, OrderKey, merge};
+use crate::{hash, object, wire};
+
+/// What an agent writes into the metadata of a copy.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Marks {
+    pub(super) labels: BTreeMap<&'static str, String>,
+    pub(super) annotations: BTreeMap<&'static str, String>,
+}
+
+impl Marks {
+    /// The marks of the copy of an order.
+    pub(super) fn of_order(order: &OrderKey, path: &str, agent: &str) -> Self {
+        let mut labels = identity(order);
+        labels.insert(wire::AGENT_NAME, agent.to_owned());
+        let mut annotations = BTreeMap::from([(wire::NAME_ANNOTATION, order.name.clone())]);
+        annotations.extend(order.namespace.clone().map(|namespace| (wire::NAMESPACE_ANNOTATION, namespace)));
+        if !path.is_empty() {
+            annotations.insert(wire::PATH_ANNOTATION, path.to_owned());
+        }
+        Self { labels, annotations }
+    }
+
+    /// The mark of the copy of a related object.
+    pub(super) fn of_related(owner: &str) -> Self {
+        Self { annotations: [(wire::RELATED_OWNER, owner.to_owned())].into(), ..Self::default() }
+    }
+
+    fn write(&self, object: &mut Value) {
+        for (key, value) in &self.labels {
+            object::set_metadata(object, "labels", key, value);
+        }
+        for (key, value) in &self.annotations {
+            object::set_metadata(object, "annotations", key, value);
+        }
+    }
+}
+
+/// The labels by which the copy of an order is found.
+pub(crate) fn identity(order: &OrderKey) -> BTreeMap<&'static str, String> {
+    let mut labels = BTreeMap::from([
+        (wire::CLUSTER_LABEL, order.cluster.to_string()),
+        (wire::NAME_HASH_LABEL, hash::sha1(&order.name)),
+    ]);
+    labels.extend(order.namespace.as_ref().map(|namespace| (wire::NAMESPACE_HASH_LABEL, hash::sha1(namespace))));
+    labels
+}
+
+/// The order that an object on the service cluster says it is the copy of.
+pub(crate) fn order_of(copy: &Value) -> Option<OrderKey> {
+    Some(OrderKey {
+        cluster: object::label(copy, wire::CLUSTER_LABEL)?.parse().ok()?,
+        namespace: object::annotation(copy, wire::NAMESPACE_ANNOTATION).map(Into::into),
+        name: object::annotation(copy, wire::NAME_ANNOTATION)?.into(),
+    })
+}
+
+/// Whether an object carries the identity of this order, and no other.
+pub(super) fn belongs_to(copy: &Value, order: &OrderKey) -> bool {
+    let identity = identity(order);
+    wire::IDENTITY_LABELS.iter().all(|key| object::label(copy, key) == identity.get(key).map(String::as_str))
+}
+
+/// The part of an object that travels: no status, nothing the API server or an agent wrote.
+pub(super) fn strip(source: &Value) -> Value {
+    let mut stripped = Map::new();
+    for (key, value) in source.as_object().into_iter().flatten() {
+        if key != "metadata" && !is_subresource(key) {
+            stripped.insert(key.clone(), value.clone());
+        }
+    }
+    let mut metadata = Map::new();
+    for key in ["name", "namespace", "labels", "annotations"] {
+        let Some(value) = source["metadata"].get(key) else { continue };
+        let mut value = value.clone();
+        if let Some(map) = value.as_object_mut() {
+            map.retain(|key, _| travels(key));
+            if map.is_empty() {
+                continue;
+            }
+        }
+        metadata.insert(key.into(), value);
+    }
+    stripped.insert("metadata".into(), Value::Object(metadata));
+    Value::Object(stripped)
+}
+
+fn is_subresource(key: &str) -> bool {
+    matches!(key, "status" | "scale")
+}
+
+fn travels(key: &str) -> bool {
+    !key.starts_with(wire::SYNC_PREFIX)
+        && !key.starts_with(wire::RELATED_PREFIX)
+        && !key.starts_with(wire::CLAIMED_PREFIX)
+        && key != CLUSTER_ANNOTATION
+        && key != wire::LAST_APPLIED
+}
+
+/// The copy of a stripped object, as it is first created.
+pub(super) fn new_copy(source: &Value, key: &ObjectKey, marks: &Marks) -> Value {
+    let mut copy = source.clone();
+    copy["apiVersion"] = key.types.api_version().into();
+    copy["kind"] = key.types.kind.clone().into();
+    let metadata = object::child(&mut copy, "metadata");
+    metadata.insert("name".into(), key.name.clone().into());
+    match &key.namespace {
+        Some(namespace) => metadata.insert("namespace".into(), namespace.clone().into()),
+        None => metadata.remove("namespace"),
+    };
+    marks.write(&mut copy);
+    copy
+}
+
+/// The write that brings a copy up to date with a stripped source; none if it is.
+///
+/// With the state last synced, only what changed at the source since then is changed in the copy,
+/// so what was changed on the copy's side stays. Without it, the copy's side loses.
+pub(super) fn update(
+    source: &Value,
+    last: Option<&Value>,
+    key: &ObjectKey,
+    copy: &Value,
+    marks: &Marks,
+) -> Option<Command> {
+    let mut updated = copy.clone();
+    let Some(last) = last else {
+        overwrite(&mut updated, source);
+        marks.write(&mut updated);
+        return (updated != *copy).then(|| Command::Replace { key: key.clone(), object: updated });
+    };
+    let mut patch = merge::diff(&content(last), &content(source)).unwrap_or_else(|| json!({}));
+    merge::apply(&mut updated, &patch);
+    let mut marked = updated.clone();
+    marks.write(&mut marked);
+    if let Some(repair) = merge::diff(&updated, &marked) {
+        merge::apply(&mut patch, &repair);
+    }
+    (marked != *copy).then(|| Command::Patch { key: key.clone(), patch })
+}
+
+fn overwrite(copy: &mut Value, source: &Value) {
+    for (field, value) in source.as_object().into_iter().flatten() {
+        if !matches!(field.as_str(), "apiVersion" | "kind" | "metadata") {
+            copy[field] = value.clone();
+        }
+    }
+    for map in ["labels", "annotations"] {
+        for (key, value) in source["metadata"][map].as_object().into_iter().flatten() {
+            object::set_metadata(copy, map, key, value.as_str().unwrap_or_default());
+        }
+    }
+}
+
+/// What is compared: neither the kind, which differs between the sides, nor the name.
+fn content(object: &Value) -> Value {
+    let mut content = strip(object);
+    if let Some(map) = content.as_object_mut() {
+        map.remove("apiVersion");
+        map.remove("kind");
+    }
+    let metadata = object::child(&mut content, "metadata");
+    metadata.remove("name");
+    metadata.remove("namespace");
+    content
+}
+
+/// Whether two stripped objects have the same content.
+pub(super) fn same_content(a: &Value, b: &Value) -> bool {
+    content(a) == content(b)
+}

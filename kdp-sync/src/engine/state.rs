@@ -1,0 +1,232 @@
+//! The state last synced, in the existing agent's Secret for each order.
+
+use std::sync::Arc;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Command, Evidence, Facts, ObjectKey, OrderKey, Place, Stop, copy,
+    plan::{Plan, RelatedType},
+};
+use crate::{api::Side, hash, object, object::ResourceType, wire};
+
+/// How the names of the Secrets begin.
+pub(crate) const STATE_PREFIX: &str = "obj-state-";
+
+/// Key of the data that lists the related objects of an order.
+const INVENTORY: &str = "inventory";
+
+/// What is remembered of an order.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    key: ObjectKey,
+    labels: Map<String, Value>,
+    secret: Option<Arc<Value>>,
+}
+
+/// A related object that this order has caused a copy of.
+///
+/// It says all that is needed to remove the copy, so that teardown needs neither the order's
+/// fields nor the published resource as they were.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) identifier: String,
+    pub(super) origin: Side,
+    pub(super) types: RelatedType,
+    pub(super) from: Location,
+    pub(super) to: Location,
+    pub(super) cleanup: bool,
+}
+
+/// A place in a namespace of one side.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Location {
+    pub(super) namespace: String,
+    pub(super) name: String,
+}
+
+/// A change of what is remembered.
+#[derive(Clone, Debug)]
+pub(super) struct Edit {
+    key: String,
+    value: Option<Vec<u8>>,
+}
+
+impl State {
+    pub(super) fn load(plan: &Plan, order: &OrderKey, facts: &Facts<'_>) -> Result<Self, Stop> {
+        let key = secret_key(&plan.state_namespace, &plan.remote, order);
+        let mut labels: Map<_, _> =
+            copy::identity(order).into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
+        labels.insert(wire::STATE_LABEL.into(), "true".into());
+        let secret = facts.get(&key, Evidence::Heard)?;
+        Ok(Self { key, labels, secret })
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        self.secret.is_some()
+    }
+
+    /// The order as it was last synced.
+    pub(super) fn last_order(&self, order: &OrderKey) -> Option<Value> {
+        self.object(&order_data_key(order))
+    }
+
+    /// A related object as it was last synced.
+    pub(super) fn last_related(&self, from: &ObjectKey) -> Option<Value> {
+        self.object(&related_data_key(from)).or_else(|| self.legacy_related(from))
+    }
+
+    /// Whether the existing agent has synced this related object.
+    pub(super) fn has_legacy_related(&self, from: &ObjectKey) -> bool {
+        self.legacy_related(from).is_some()
+    }
+
+    /// The existing agent's key does not tell kinds apart, so the kind is compared.
+    fn legacy_related(&self, from: &ObjectKey) -> Option<Value> {
+        self.object(&legacy_data_key(from)).filter(|last| last["kind"] == from.types.kind.as_str())
+    }
+
+    pub(super) fn inventory(&self) -> Vec<Entry> {
+        self.data(INVENTORY).and_then(|data| serde_json::from_slice(&data).ok()).unwrap_or_default()
+    }
+
+    pub(super) fn save(&self, edits: &[Edit]) -> Command {
+        let data: Map<String, Value> = edits
+            .iter()
+            .map(|edit| (edit.key.clone(), edit.value.as_ref().map(|v| BASE64_STANDARD.encode(v)).into()))
+            .collect();
+        if self.exists() {
+            return Command::Patch { key: self.key.clone(), patch: json!({"data": data}) };
+        }
+        let data: Map<_, _> = data.into_iter().filter(|(_, value)| !value.is_null()).collect();
+        let object = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": self.key.name, "namespace": self.key.namespace, "labels": self.labels},
+            "data": data,
+        });
+        Command::Create { key: self.key.clone(), object }
+    }
+
+    /// Forgets everything about the order.
+    pub(super) fn delete(&self) -> Option<Command> {
+        let secret = self.secret.as_ref()?;
+        Some(Command::Delete {
+            key: self.key.clone(),
+            uid: object::uid(secret).map(Into::into),
+            propagation: super::Propagation::Background,
+        })
+    }
+
+    fn object(&self, key: &str) -> Option<Value> {
+        serde_json::from_slice(&self.data(key)?).ok()
+    }
+
+    fn data(&self, key: &str) -> Option<Vec<u8>> {
+        BASE64_STANDARD.decode(self.secret.as_ref()?["data"][key].as_str()?).ok()
+    }
+}
+
+impl Edit {
+    pub(super) fn order(order: &OrderKey, stripped: &Value) -> Self {
+        Self { key: order_data_key(order), value: Some(stripped.to_string().into_bytes()) }
+    }
+
+    pub(super) fn related(from: &ObjectKey, stripped: &Value) -> Self {
+        Self { key: related_data_key(from), value: Some(stripped.to_string().into_bytes()) }
+    }
+
+    pub(super) fn forget_related(from: &ObjectKey) -> Self {
+        Self { key: related_data_key(from), value: None }
+    }
+
+    pub(super) fn inventory(entries: &[Entry]) -> Self {
+        let json = serde_json::to_vec(entries).expect("entries are strings and booleans only");
+        Self { key: INVENTORY.into(), value: Some(json) }
+    }
+}
+
+/// Digest input of Secret names, in the order of sorted map keys.
+#[derive(Serialize)]
+struct OrderId<'a> {
+    #[serde(rename = "apiVersion")]
+    api_version: String,
+    kind: &'a str,
+    name: &'a str,
+    namespace: &'a str,
+}
+
+fn secret_key(namespace: &str, remote: &ResourceType, order: &OrderKey) -> ObjectKey {
+    let id = OrderId {
+        api_version: remote.api_version(),
+        kind: &remote.kind,
+        name: &order.name,
+        namespace: order.namespace.as_deref().unwrap_or_default(),
+    };
+    let digest = &hash::sha1_of_json(&id)[..hash::SHORT];
+    ObjectKey {
+        place: Place::Service,
+        types: Arc::new(ResourceType::secrets()),
+        namespace: Some(namespace.into()),
+        name: format!("{STATE_PREFIX}{}-{digest}", order.cluster),
+    }
+}
+
+/// Digest input of data keys, in the order of the existing agent's struct.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct DataId<'a> {
+    cluster_name: &'a str,
+    workspace_path: &'a str,
+    namespace: &'a str,
+    name: &'a str,
+}
+
+fn data_key(cluster: &str, namespace: Option<&str>, name: &str) -> String {
+    let namespace = namespace.unwrap_or_default();
+    hash::sha1_of_json(&DataId { cluster_name: cluster, workspace_path: "", namespace, name })
+}
+
+fn order_data_key(order: &OrderKey) -> String {
+    data_key(order.cluster.as_str(), order.namespace.as_deref(), &order.name)
+}
+
+fn legacy_data_key(from: &ObjectKey) -> String {
+    let cluster = match &from.place {
+        Place::Service => "",
+        Place::Workspace(cluster) => cluster.as_str(),
+    };
+    data_key(cluster, from.namespace.as_deref(), &from.name)
+}
+
+fn related_data_key(from: &ObjectKey) -> String {
+    format!("{}.{}.{}", legacy_data_key(from), from.types.plural, from.types.group).trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(cluster: &str, namespace: Option<&str>, name: &str) -> OrderKey {
+        OrderKey { cluster: cluster.parse().unwrap(), namespace: namespace.map(Into::into), name: name.into() }
+    }
+
+    #[test]
+    fn names_match_the_published_vectors() {
+        let crontab = ResourceType {
+            group: "kcp.example.com".into(),
+            version: "v1".into(),
+            kind: "CronTab".into(),
+            plural: "crontabs".into(),
+        };
+        let namespaced = order("abc123", Some("default"), "my-crontab");
+        assert_eq!(secret_key("ns", &crontab, &namespaced).name, "obj-state-abc123-3d62e88a9631d524a143");
+        assert_eq!(order_data_key(&namespaced), "4ada172ece794c6e5d8cc5aa93dfea89c3e93700");
+        assert_eq!(
+            order_data_key(&order("testcluster", None, "my-test-thing")),
+            "a16ba5bed9c69c6ab2bd4e6d9b41b501ba9e5f56"
+        );
+    }
+}

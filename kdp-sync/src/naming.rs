@@ -1,0 +1,184 @@
+//! Names of copies on the service cluster.
+
+use serde_json::Value;
+
+use crate::{
+    api::ResourceNaming,
+    diagnostic::Diagnostics,
+    hash, object,
+    template::{Dialect, Scope, Template, is_template},
+};
+
+/// How copies are named.
+#[derive(Clone, Debug)]
+pub(crate) struct Naming {
+    name: Pattern,
+    namespace: Pattern,
+}
+
+/// Where an order is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    pub(crate) cluster: &'a str,
+    /// Empty unless the published resource asks for workspace paths.
+    pub(crate) path: &'a str,
+}
+
+#[derive(Clone, Debug)]
+enum Pattern {
+    Default,
+    Placeholders(String),
+    Template(Template),
+}
+
+impl Naming {
+    pub(crate) fn compile(naming: Option<&ResourceNaming>, faults: &mut Diagnostics) -> Self {
+        let mut pattern = |field: &str, text: Option<&String>| {
+            let compiled = text.filter(|text| !text.is_empty()).map(|text| Pattern::compile(text));
+            compiled.and_then(|result| faults.check(format!("spec.naming.{field}"), result)).unwrap_or(Pattern::Default)
+        };
+        Self {
+            name: pattern("name", naming.map(|naming| &naming.name)),
+            namespace: pattern("namespace", naming.map(|naming| &naming.namespace)),
+        }
+    }
+
+    /// Whether copies of orders of different workspaces may be in the same namespace.
+    pub(crate) fn shares_namespace(&self) -> bool {
+        match &self.namespace {
+            Pattern::Default => false,
+            Pattern::Placeholders(text) => !text.contains("$remoteClusterName"),
+            Pattern::Template(template) => !names_workspace(template),
+        }
+    }
+
+    /// The name of the copy; by default the short digests of the order's namespace and name.
+    pub(crate) fn name(&self, origin: Origin<'_>, order: &Value) -> Result<String, String> {
+        let default = || {
+            let short = |text: &str| hash::sha3(text)[..hash::SHORT].to_owned();
+            format!("{}-{}", short(object::namespace(order).unwrap_or_default()), short(object::name(order)))
+        };
+        self.name.render("spec.naming.name", origin, order, default)
+    }
+
+    /// The namespace of the copy; by default the logical cluster of the order.
+    pub(crate) fn namespace(&self, origin: Origin<'_>, order: &Value) -> Result<String, String> {
+        self.namespace.render("spec.naming.namespace", origin, order, || origin.cluster.to_owned())
+    }
+}
+
+/// Whether what the template gives contains the name of the order's workspace.
+pub(crate) fn names_workspace(template: &Template) -> bool {
+    template.reads().iter().any(|keys| matches!(keys[..], ["ClusterName" | "ClusterPath"]))
+}
+
+/// Longer names first, because some are the beginning of others.
+const PLACEHOLDERS: [&str; 5] =
+    ["$remoteNamespaceHash", "$remoteClusterName", "$remoteNamespace", "$remoteNameHash", "$remoteName"];
+
+impl Pattern {
+    fn compile(text: &str) -> Result<Self, String> {
+        if is_template(text) {
+            return Template::parse(text, Dialect::Text).map(Self::Template).map_err(|e| e.to_string());
+        }
+        let rest = PLACEHOLDERS.iter().fold(text.to_owned(), |rest, known| rest.replace(known, ""));
+        match rest.split_once('$') {
+            None => Ok(Self::Placeholders(text.into())),
+            Some((_, unknown)) => {
+                let unknown: String = unknown.chars().take_while(char::is_ascii_alphanumeric).collect();
+                Err(format!("${unknown} is not a placeholder; known are {}", PLACEHOLDERS.join(", ")))
+            }
+        }
+    }
+
+    fn render(
+        &self,
+        field: &str,
+        origin: Origin<'_>,
+        order: &Value,
+        default: impl FnOnce() -> String,
+    ) -> Result<String, String> {
+        let text = match self {
+            Self::Default => default(),
+            Self::Placeholders(text) => PLACEHOLDERS
+                .iter()
+                .fold(text.clone(), |text, placeholder| text.replace(placeholder, &value(placeholder, origin, order))),
+            Self::Template(template) => {
+                let mut order = order.clone();
+                // A cluster-scoped order has no namespace; templates may use it nevertheless.
+                object::child(&mut order, "metadata").entry("namespace").or_insert_with(|| "".into());
+                let scope = Scope::default()
+                    .with_json("Object", &order)
+                    .with_text("ClusterName", origin.cluster)
+                    .with_text("ClusterPath", origin.path);
+                template.render(&scope).map_err(|e| format!("{field}: {e}"))?
+            }
+        };
+        if text.is_empty() { Err(format!("{field}: gives an empty name")) } else { Ok(text) }
+    }
+}
+
+fn value(placeholder: &str, origin: Origin<'_>, order: &Value) -> String {
+    let namespace = object::namespace(order).unwrap_or_default();
+    match placeholder {
+        "$remoteClusterName" => origin.cluster.to_owned(),
+        "$remoteNamespace" => namespace.to_owned(),
+        "$remoteNamespaceHash" => hash::sha1_short(namespace),
+        "$remoteNameHash" => hash::sha1_short(object::name(order)),
+        _ => object::name(order).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ORIGIN: Origin<'_> = Origin { cluster: "abc", path: "root:abc" };
+
+    fn compile(name: &str) -> Result<Naming, Vec<crate::Diagnostic>> {
+        let mut faults = Diagnostics::default();
+        let naming = ResourceNaming { name: name.into(), namespace: String::new() };
+        let naming = Naming::compile(Some(&naming), &mut faults);
+        faults.finish(Some(naming))
+    }
+
+    fn name(text: &str, order: &Value) -> Result<String, String> {
+        compile(text).unwrap().name(ORIGIN, order)
+    }
+
+    #[test]
+    fn the_default_is_the_existing_agents() {
+        let order = json!({"metadata": {"namespace": "objnamespace", "name": "objname"}});
+        assert_eq!(name("", &order).unwrap(), "2928c2aa0e510f017f07-73d08a1ba188f1340dae");
+        assert_eq!(compile("").unwrap().namespace(ORIGIN, &order).unwrap(), "abc");
+    }
+
+    #[test]
+    fn cluster_scoped_orders_get_names_too() {
+        let order = json!({"metadata": {"name": "objname"}});
+        assert!(name("", &order).unwrap().ends_with("-73d08a1ba188f1340dae"));
+        assert_eq!(name("{{ .Object.metadata.namespace | sha3short }}", &order).unwrap().len(), 20);
+    }
+
+    #[test]
+    fn placeholders_are_replaced_longest_first() {
+        let order = json!({"metadata": {"namespace": "default", "name": "my-crontab"}});
+        assert_eq!(name("$remoteClusterName-$remoteNamespace-$remoteName", &order).unwrap(), "abc-default-my-crontab");
+        assert_eq!(
+            name("$remoteNamespaceHash-$remoteNameHash", &order).unwrap(),
+            "7505d64a54e061b7acd5-5e88753c0b240e552663"
+        );
+        assert_eq!(compile("$remoteKind").unwrap_err()[0].field, "spec.naming.name");
+    }
+
+    #[test]
+    fn templates_see_the_order_and_its_workspace() {
+        let order = json!({"metadata": {"namespace": "default", "name": "a"}});
+        assert_eq!(name("{{ .ClusterName }}-{{ .Object.metadata.name }}", &order).unwrap(), "abc-a");
+        assert_eq!(name("{{ replace \":\" \"-\" .ClusterPath }}", &order).unwrap(), "root-abc");
+        assert!(name("{{ \"\" }}", &order).is_err());
+        assert_eq!(compile("{{ env \"A\" }}").unwrap_err()[0].field, "spec.naming.name");
+    }
+}

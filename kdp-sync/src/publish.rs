@@ -1,0 +1,10 @@
+//! From a kind on the service cluster to what tenants can bind: pure functions over documents.
+
+mod crd_json;
+mod export;
+mod projection;
+mod schema;
+
+pub(crate) use export::{Export, claims, new_export, update_export};
+pub(crate) use projection::{Projection, project};
+pub(crate) use schema::resource_schema;
