@@ -1,0 +1,11 @@
+//! Standard output.
+
+use std::{
+    fmt,
+    io::{self, Write},
+};
+
+/// Prints one line. A reader that has gone away, such as `head`, is no reason to stop.
+pub(super) fn line(text: impl fmt::Display) {
+    drop(writeln!(io::stdout().lock(), "{text}"));
+}
