@@ -1,11 +1,17 @@
 //! Create, read, change and delete.
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
-use kdp_tenancy::Embedded;
+use kdp_tenancy::{
+    Embedded,
+    embedded::pki::Pki,
+    store::{History, MemoryStore},
+};
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, VersionMatch, WatchEvent, WatchParams},
 };
 use serde_json::json;
 
@@ -187,4 +193,54 @@ pub(crate) fn widget_crd() -> serde_json::Value {
             }],
         },
     })
+}
+
+#[tokio::test]
+async fn a_collection_is_deleted_by_its_selector() {
+    let control_plane = Embedded::in_memory().await.unwrap();
+    let api: Api<ConfigMap> = Api::namespaced(system(&control_plane, "root"), "default");
+    for (name, value) in [("a", "1"), ("b", "2"), ("c", "1")] {
+        api.create(&PostParams::default(), &config_map(name, value)).await.unwrap();
+    }
+    api.delete_collection(&DeleteParams::default(), &ListParams::default().labels("value=1")).await.unwrap();
+    assert_eq!(names(&api.list(&ListParams::default()).await.unwrap().items), ["b"]);
+}
+
+#[tokio::test]
+async fn a_watch_list_ends_its_initial_events_with_a_bookmark() {
+    let control_plane = Embedded::in_memory().await.unwrap();
+    let api: Api<ConfigMap> = Api::namespaced(system(&control_plane, "root"), "default");
+    for name in ["a", "b"] {
+        api.create(&PostParams::default(), &config_map(name, "1")).await.unwrap();
+    }
+    let watch = WatchParams::default().initial_events().timeout(5);
+    let mut events = api.watch(&watch, "").await.unwrap().boxed();
+    let mut seen = Vec::new();
+    loop {
+        match events.next().await.unwrap().unwrap() {
+            WatchEvent::Added(object) => seen.push(object.name_any()),
+            WatchEvent::Bookmark(bookmark) => {
+                assert_eq!(bookmark.metadata.annotations["k8s.io/initial-events-end"], "true");
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(seen, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_revision_that_is_no_longer_kept_is_gone() {
+    let history = History::default().with_revisions(4);
+    let store = Arc::new(MemoryStore::with_history(history));
+    let control_plane = Embedded::start(store, Pki::ephemeral().unwrap()).await.unwrap();
+    let api: Api<ConfigMap> = Api::namespaced(system(&control_plane, "root"), "default");
+    let first = api.create(&PostParams::default(), &config_map("a", "1")).await.unwrap().resource_version().unwrap();
+    for i in 0..20 {
+        api.create(&PostParams::default(), &config_map(&format!("c{i}"), "1")).await.unwrap();
+    }
+    let Err(error) = api.watch(&WatchParams::default(), &first).await.map(drop) else { panic!("the watch began") };
+    assert_eq!(refusal::<()>(Err(error)), (410, "Expired".into()));
+    let exact = ListParams::default().at(&first).matching(VersionMatch::Exact);
+    assert_eq!(refusal(api.list(&exact).await), (410, "Expired".into()));
 }
