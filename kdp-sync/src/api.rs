@@ -37,10 +37,10 @@ pub struct PublishedResourceSpec {
     /// The kind on the service cluster.
     pub resource: SourceResource,
     /// Which orders this agent serves; all of them when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub filter: Option<ResourceFilter>,
     /// How copies on the service cluster are named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub naming: Option<ResourceNaming>,
     /// Writes the workspace path on each copy and gives it to templates, at the cost of a claim on
     /// logical clusters.
@@ -48,17 +48,17 @@ pub struct PublishedResourceSpec {
     #[schemars(schema_with = "plain_bool")]
     pub enable_workspace_paths: bool,
     /// How the kind looks to tenants, where it differs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub projection: Option<ResourceProjection>,
     /// What is rewritten on the way down and up.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mutation: Option<ResourceMutations>,
     /// Further objects that belong to an order, such as its credentials.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "list_of::<RelatedResource>")]
     pub related: Vec<RelatedResource>,
     /// Whether objects are synced; only the schema is published otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub synchronization: Option<Synchronization>,
 }
 

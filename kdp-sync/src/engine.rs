@@ -7,6 +7,7 @@
 mod copy;
 mod decide;
 mod facts;
+mod history;
 mod merge;
 mod plan;
 mod related;

@@ -1,27 +1,46 @@
-//! The service owner's side: publish kinds from a service cluster, and sync the orders.
-//!
-//! A service owner says with a `PublishedResource` on their own cluster what is offered. The
-//! [`Agent`] makes an APIResourceSchema of it and puts it into an APIExport. From then on it copies
-//! the specs of orders down to the service cluster, and brings status and related objects such as
-//! credentials up. The wire, the labels and the state are those of kcp's sync agent.
-//!
-//! The service cluster is whatever a [`kube::Client`] talks to; the control plane is the one of the
-//! platform that the agent is a component of.
+//! The agent of a service owner: publishes kinds of a service cluster to the workspaces of a
+//! control plane, and syncs what tenants order.
 //!
 //! ```no_run
-//! use kdp_core::{Error, Platform, SharedControlPlane};
-//! use kdp_sync::{Agent, AgentOptions, install_crds};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
 //!
-//! async fn run(control_plane: SharedControlPlane, service_cluster: kube::Client) -> Result<(), Error> {
-//!     install_crds(&service_cluster).await?;
-//!     let provider = "root:databases".parse().expect("it is a path");
-//!     let options = AgentOptions::new("databases-agent", provider, "databases").with_created_export();
-//!     Platform::builder(control_plane)
-//!         .component(Agent::new(service_cluster, options))
-//!         .run(std::future::pending())
-//!         .await
-//! }
+//! use kdp_core::Platform;
+//! use kdp_sync::{Agent, AgentOptions};
+//! use kdp_tenancy::Embedded;
+//!
+//! // Where the operators run: any Kubernetes.
+//! let service_cluster = kube::Client::try_default().await?;
+//! kdp_sync::install_crds(&service_cluster).await?;
+//!
+//! // Where the tenants are. The workspace `root:provider` offers what is published.
+//! let control_plane = Embedded::open("data").await?;
+//! let options = AgentOptions::new("databases", "root:provider".parse()?, "databases.example.com").with_created_export();
+//! Platform::builder(Arc::new(control_plane))
+//!     .component(Agent::new(service_cluster, options))
+//!     .run(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
+//!     .await?;
+//! # Ok(())
+//! # }
 //! ```
+//!
+//! What is published is said by [`PublishedResource`](api::PublishedResource)s on the service
+//! cluster, in the wire format of kcp's api-syncagent. The agent turns each into an
+//! APIResourceSchema and an entry of the APIExport. Once a workspace binds the export, every order
+//! there gets a copy on the service cluster; what tenants change goes down, status and related
+//! objects such as credentials come up, and a deletion takes everything away again, in order.
+//!
+//! Inside, decisions are made by a synchronous engine that looks at facts and answers with writes;
+//! a driver follows both sides with watches, asks the engine and carries out the writes. An agent
+//! may be stopped between any two of them: the next one goes on.
+//!
+//! # What keeps tenants apart
+//! - An order only ever reaches the copy whose labels name its workspace, namespace and name. An
+//!   object that has the name of a copy by chance is left alone, and the order says so.
+//! - Labels and annotations of the agent never travel, so nobody can write another one's.
+//! - What tenants choose about related objects is kept in the namespace of their own copies; where
+//!   workspaces share that namespace, such a PublishedResource is refused.
 
 mod agent;
 pub mod api;

@@ -64,16 +64,16 @@ pub struct RelatedResource {
     #[schemars(schema_with = "plain_bool")]
     pub cleanup: bool,
     /// How the kind is called on the other side, where it differs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub projection: Option<RelatedProjection>,
     /// Which objects.
     pub object: RelatedObject,
     /// What is rewritten on the way.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mutation: Option<ResourceMutations>,
     /// How the existing agent learns of changes. This agent follows every object it has resolved,
     /// so the field changes nothing here.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub watch: Option<RelatedWatch>,
     /// Copies the status, too, from the origin.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -128,7 +128,7 @@ pub struct RelatedObject {
     #[serde(flatten)]
     pub names: ObjectSpec,
     /// Namespaces; those of the order and its copy when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<RelatedNamespace>,
 }
 
@@ -139,13 +139,13 @@ pub type RelatedNamespace = ObjectSpec;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectSpec {
     /// A field of the order and of its copy holds the name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<ObjectReference>,
     /// Labels on the origin side find the objects.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<ObjectSelector>,
     /// A Go template, rendered once for each side, makes the name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<ObjectTemplate>,
 }
 
@@ -155,7 +155,7 @@ pub struct ObjectReference {
     /// Dotted path of the field in the order and in its copy.
     pub path: String,
     /// Rewrites each value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub regex: Option<RegexRewrite>,
 }
 
@@ -180,10 +180,10 @@ pub struct ObjectSelector {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rewrite {
     /// By regular expression.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub regex: Option<RegexRewrite>,
     /// By Go template.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateRewrite>,
 }
 
@@ -227,7 +227,7 @@ pub struct ObjectTemplate {
 }]))]
 pub struct RelatedWatch {
     /// By owner reference to the order or its copy.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub by_owner: Option<WatchByOwner>,
     /// By labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -53,6 +53,10 @@ fn required_fields_are_those_of_the_contract() {
     assert_eq!(properties["projection"]["properties"]["scope"]["enum"], json!(["Cluster", "Namespaced"]));
     assert_eq!(properties["filter"]["properties"]["resource"]["x-kubernetes-map-type"], "atomic");
     assert_eq!(properties["synchronization"]["required"], json!(["enabled"]));
+    let optional = ["filter", "naming", "projection", "mutation"].map(|field| &properties[field]);
+    for field in optional.into_iter().chain([&related["properties"]["watch"], &related["properties"]["projection"]]) {
+        assert_eq!(field["required"], Value::Null, "{field}");
+    }
 }
 
 #[test]

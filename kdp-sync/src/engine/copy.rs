@@ -121,27 +121,31 @@ pub(super) fn new_copy(source: &Value, key: &ObjectKey, marks: &Marks) -> Value 
 
 /// The write that brings a copy up to date with a stripped source; none if it is.
 ///
-/// With the state last synced, only what changed at the source since then is changed in the copy,
-/// so what was changed on the copy's side stays. Without it, the copy's side loses.
+/// Only what changed at the source since the copy was made is changed in the copy, so what was
+/// changed on the copy's side stays. Without any of the `bases` it may have been made from, the
+/// copy's side loses.
 pub(super) fn update(
     source: &Value,
-    last: Option<&Value>,
+    bases: Option<&[&Value]>,
     key: &ObjectKey,
     copy: &Value,
     marks: &Marks,
 ) -> Option<Command> {
     let mut updated = copy.clone();
-    let Some(last) = last else {
+    let Some(bases) = bases else {
         overwrite(&mut updated, source);
         marks.write(&mut updated);
         return (updated != *copy).then(|| Command::Replace { key: key.clone(), object: updated });
     };
-    let mut patch = merge::diff(&content(last), &content(source)).unwrap_or_else(|| json!({}));
+    let mut patch = json!({});
+    for change in bases.iter().filter_map(|base| merge::diff(&content(base), &content(source))) {
+        merge::join(&mut patch, &change);
+    }
     merge::apply(&mut updated, &patch);
     let mut marked = updated.clone();
     marks.write(&mut marked);
     if let Some(repair) = merge::diff(&updated, &marked) {
-        merge::apply(&mut patch, &repair);
+        merge::join(&mut patch, &repair);
     }
     (marked != *copy).then(|| Command::Patch { key: key.clone(), patch })
 }

@@ -11,7 +11,7 @@ use super::{
     copy::{self, Marks},
     plan::Plan,
     related::copy_status,
-    state::{Edit, State},
+    state::State,
     teardown::teardown,
 };
 use crate::{
@@ -223,8 +223,6 @@ fn find_copy(
     }
 }
 
-/// Records the state before the copy is made: if the agent stops in between, the next pass makes
-/// the copy, and never overwrites one whose state it does not know.
 fn place(
     plan: &Plan,
     key: &OrderKey,
@@ -238,13 +236,17 @@ fn place(
     let mutated = copy::strip(&plan.spec_mutations.apply(order.clone(), &fresh)?);
     let object = copy::new_copy(&mutated, &target, marks);
     let mut commands = Vec::new();
-    if state.last_order(key).is_none_or(|last| !copy::same_content(&last, &mutated)) {
-        commands.push(state.save(&[Edit::order(key, &mutated)]));
-    }
+    let history = state.of_order(key);
+    let is_first = history.bases().is_none();
+    commands.extend(history.before_create(&mutated).map(|edit| state.save(&[edit])));
     if let Some(namespace) = &target.namespace {
         commands.push(Command::EnsureNamespace { place: Place::Service, name: namespace.clone() });
     }
     commands.push(Command::Create { key: target, object });
+    let after = history.after(&mutated);
+    if !is_first && !after.is_empty() {
+        commands.push(state.save(&after));
+    }
     commands.push(tell("ObjectPlaced", "the order was placed on the service cluster"));
     Ok(commands)
 }
@@ -259,13 +261,16 @@ fn sync_spec(
     marks: &Marks,
 ) -> Result<Option<Vec<Command>>, Stop> {
     let mutated = copy::strip(&plan.spec_mutations.apply(order.clone(), copy)?);
-    let last = state.last_order(key);
-    let mut commands: Vec<_> = copy::update(&mutated, last.as_ref(), copy_key, copy, marks).into_iter().collect();
-    if !commands.is_empty() {
+    let history = state.of_order(key);
+    let mut commands = Vec::new();
+    if let Some(write) = copy::update(&mutated, history.bases().as_deref(), copy_key, copy, marks) {
+        commands.extend(history.before_update(&mutated).map(|edit| state.save(&[edit])));
+        commands.push(write);
         commands.push(tell("ObjectSynced", "the change was brought to the service cluster"));
     }
-    if last.is_none_or(|last| !copy::same_content(&last, &mutated)) {
-        commands.push(state.save(&[Edit::order(key, &mutated)]));
+    let after = history.after(&mutated);
+    if !after.is_empty() {
+        commands.push(state.save(&after));
     }
     Ok((!commands.is_empty()).then_some(commands))
 }

@@ -40,6 +40,23 @@ pub(super) fn apply(target: &mut Value, patch: &Value) {
     }
 }
 
+/// Makes a patch do what another one does, too; where they differ, the other one wins.
+pub(super) fn join(patch: &mut Value, other: &Value) {
+    match (patch, other) {
+        (Value::Object(patch), Value::Object(other)) => {
+            for (key, other) in other {
+                match patch.get_mut(key) {
+                    Some(patch) => join(patch, other),
+                    None => {
+                        patch.insert(key.clone(), other.clone());
+                    }
+                }
+            }
+        }
+        (patch, other) => patch.clone_from(other),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -76,6 +93,23 @@ mod tests {
                 None => prop_assert_eq!(&old, &new),
             }
             prop_assert_eq!(target, new);
+        }
+
+        #[test]
+        fn joined_patches_lead_to_the_same_state_from_either_of_their_beginnings(
+            a in any_value(), b in any_value(), new in any_value()
+        ) {
+            let mut patch = json!({});
+            for old in [&a, &b] {
+                if let Some(change) = diff(&json!({"x": old}), &json!({"x": new})) {
+                    join(&mut patch, &change);
+                }
+            }
+            for old in [a, b] {
+                let mut target = json!({"x": old});
+                apply(&mut target, &patch);
+                prop_assert_eq!(&target["x"], &new);
+            }
         }
 
         #[test]

@@ -186,15 +186,20 @@ impl Related {
         let fresh = copy::new_copy(&copy::strip(source), &to, &marks);
         let other = existing.as_deref().unwrap_or(&fresh);
         let mutated = copy::strip(&self.spec_mutations.apply(source.clone(), other)?);
-        let inventory = inventory_with(state, entry);
+        let history = state.of_related(&from);
+        let mut before: Vec<_> = inventory_with(state, entry).into_iter().collect();
 
         let Some(existing) = existing else {
-            let mut commands: Vec<_> = inventory.map(|edit| state.save(&[edit])).into_iter().collect();
+            let is_first = history.bases().is_none();
+            before.extend(history.before_create(&mutated));
+            let mut commands = save(state, &before);
             let namespace = entry.to.namespace.clone();
             commands.push(Command::EnsureNamespace { place: to.place.clone(), name: namespace });
             let object = copy::new_copy(&mutated, &to, &marks);
             commands.push(Command::Create { key: to, object });
-            commands.push(state.save(&[Edit::related(&from, &mutated)]));
+            if !is_first {
+                commands.extend(save(state, &history.after(&mutated)));
+            }
             return Ok(Some(commands));
         };
         if object::is_deleting(&existing) {
@@ -205,15 +210,13 @@ impl Related {
             return Err(Stop::Failed(format!("{to} was not made for this order and is left alone")));
         }
         let marks = if is_legacy { Marks::default() } else { marks };
-        let last = state.last_related(&from);
-        let mut commands: Vec<_> = copy::update(&mutated, last.as_ref(), &to, &existing, &marks).into_iter().collect();
-        let mut edits: Vec<_> = inventory.into_iter().collect();
-        if last.is_none_or(|last| !copy::same_content(&last, &mutated)) {
-            edits.push(Edit::related(&from, &mutated));
+        let write = copy::update(&mutated, history.bases().as_deref(), &to, &existing, &marks);
+        if write.is_some() {
+            before.extend(history.before_update(&mutated));
         }
-        if !edits.is_empty() {
-            commands.push(state.save(&edits));
-        }
+        let mut commands = save(state, &before);
+        commands.extend(write);
+        commands.extend(save(state, &history.after(&mutated)));
         if commands.is_empty() {
             commands.extend(self.sync_status(source, &existing, to)?);
         }
@@ -280,13 +283,19 @@ impl Related {
                 Removal::Wait => {}
                 Removal::Done => {
                     let rest: Vec<_> = inventory.iter().filter(|other| *other != entry).cloned().collect();
-                    let forget = Edit::forget_related(&entry.original(order.key));
-                    return Ok(Some(vec![state.save(&[Edit::inventory(&rest), forget])]));
+                    let mut edits = vec![Edit::inventory(&rest)];
+                    edits.extend(Edit::forget_related(&entry.original(order.key)));
+                    return Ok(Some(save(state, &edits)));
                 }
             }
         }
         Ok(None)
     }
+}
+
+/// The write that makes the edits, if there are any.
+pub(super) fn save(state: &State, edits: &[Edit]) -> Vec<Command> {
+    if edits.is_empty() { Vec::new() } else { vec![state.save(edits)] }
 }
 
 /// The write that gives `target` the status of `source`; none if it has it, or there is none: no

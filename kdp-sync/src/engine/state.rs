@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Command, Evidence, Facts, ObjectKey, OrderKey, Place, Stop, copy,
+    history::History,
     plan::{Plan, RelatedType},
 };
 use crate::{api::Side, hash, object, object::ResourceType, wire};
@@ -68,14 +69,17 @@ impl State {
         self.secret.is_some()
     }
 
-    /// The order as it was last synced.
-    pub(super) fn last_order(&self, order: &OrderKey) -> Option<Value> {
-        self.object(&order_data_key(order))
+    /// What the copy of the order may have been made from.
+    pub(super) fn of_order(&self, order: &OrderKey) -> History {
+        let key = order_data_key(order);
+        History::new(key.clone(), self.object(&key), self.attempts(&key))
     }
 
-    /// A related object as it was last synced.
-    pub(super) fn last_related(&self, from: &ObjectKey) -> Option<Value> {
-        self.object(&related_data_key(from)).or_else(|| self.legacy_related(from))
+    /// What the copy of a related object may have been made from.
+    pub(super) fn of_related(&self, from: &ObjectKey) -> History {
+        let key = related_data_key(from);
+        let last = self.object(&key).or_else(|| self.legacy_related(from));
+        History::new(key.clone(), last, self.attempts(&key))
     }
 
     /// Whether the existing agent has synced this related object.
@@ -120,6 +124,10 @@ impl State {
         })
     }
 
+    fn attempts(&self, key: &str) -> Vec<Value> {
+        self.data(&attempts_key(key)).and_then(|data| serde_json::from_slice(&data).ok()).unwrap_or_default()
+    }
+
     fn object(&self, key: &str) -> Option<Value> {
         serde_json::from_slice(&self.data(key)?).ok()
     }
@@ -130,16 +138,18 @@ impl State {
 }
 
 impl Edit {
-    pub(super) fn order(order: &OrderKey, stripped: &Value) -> Self {
-        Self { key: order_data_key(order), value: Some(stripped.to_string().into_bytes()) }
+    pub(super) fn object(key: &str, stripped: Option<&Value>) -> Self {
+        Self { key: key.into(), value: stripped.map(|stripped| stripped.to_string().into_bytes()) }
     }
 
-    pub(super) fn related(from: &ObjectKey, stripped: &Value) -> Self {
-        Self { key: related_data_key(from), value: Some(stripped.to_string().into_bytes()) }
+    pub(super) fn attempts(key: &str, attempts: &[&Value]) -> Self {
+        let json = serde_json::to_vec(attempts).expect("JSON values serialize");
+        Self { key: attempts_key(key), value: (!attempts.is_empty()).then_some(json) }
     }
 
-    pub(super) fn forget_related(from: &ObjectKey) -> Self {
-        Self { key: related_data_key(from), value: None }
+    pub(super) fn forget_related(from: &ObjectKey) -> [Self; 2] {
+        let key = related_data_key(from);
+        [Self::object(&key, None), Self::attempts(&key, &[])]
     }
 
     pub(super) fn inventory(entries: &[Entry]) -> Self {
@@ -203,6 +213,10 @@ fn legacy_data_key(from: &ObjectKey) -> String {
 
 fn related_data_key(from: &ObjectKey) -> String {
     format!("{}.{}.{}", legacy_data_key(from), from.types.plural, from.types.group).trim_end_matches('.').to_owned()
+}
+
+fn attempts_key(key: &str) -> String {
+    format!("{key}.attempts")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
 use crate::support::{
-    World, databases_with_credentials, delete, dynamic, eventually, gone, object, password, patch, seen,
+    self, World, databases_with_credentials, delete, dynamic, eventually, gone, object, password, patch, seen,
 };
 
 fn sha1(text: &str) -> String {
@@ -22,7 +22,7 @@ async fn the_labels_of_another_tenants_copy_on_an_order_do_nothing() {
     world.order("root:a", "db", json!({"size": 1})).await;
     let victim = world.copy("root:a", "db", |_| true).await;
     world.provide_secret(&victim, &format!("{}-credentials", victim.name_any()), "secret of a").await;
-    seen(&World::secrets(world.workspace("root:a"), "default"), "db-credentials", |_| true).await;
+    seen(&support::secrets(world.workspace("root:a"), "default"), "db-credentials", |_| true).await;
     let cluster = world.cluster("root:a").await;
     let forged = object(json!({
         "apiVersion": "example.com/v1", "kind": "Database",
@@ -56,7 +56,7 @@ async fn the_labels_of_another_tenants_copy_on_an_order_do_nothing() {
     gone(&world.orders("root:b"), "forged").await;
     is_untouched().await;
     assert_eq!(
-        World::secrets(world.workspace("root:b"), "default").list(&ListParams::default()).await.unwrap().items.len(),
+        support::secrets(world.workspace("root:b"), "default").list(&ListParams::default()).await.unwrap().items.len(),
         0
     );
     agent.stop().await;
@@ -79,7 +79,7 @@ async fn an_order_that_names_a_foreign_namespace_gets_nothing_of_it() {
     let victim = world.copy("root:a", "db", |_| true).await;
     world.provide_secret(&victim, "credentials", "secret of a").await;
     let state =
-        World::secrets(world.service(), "kdp-sync").list(&ListParams::default()).await.unwrap().items[0].name_any();
+        support::secrets(world.service(), "kdp-sync").list(&ListParams::default()).await.unwrap().items[0].name_any();
 
     let events = dynamic(world.workspace("root:b"), Some("default"), "v1", "Event", "events");
     for (order, namespace, secret) in
@@ -102,7 +102,7 @@ async fn an_order_that_names_a_foreign_namespace_gets_nothing_of_it() {
     let copy = world.copy("root:b", "a", |_| true).await;
     world.provide_secret(&copy, "mine", "secret of b").await;
     patch(&world.orders("root:b"), "a", json!({"spec": {"secretName": "mine", "secretNamespace": own}})).await;
-    let secret = seen(&World::secrets(world.workspace("root:b"), &own), "mine", |_| true).await;
+    let secret = seen(&support::secrets(world.workspace("root:b"), &own), "mine", |_| true).await;
     assert_eq!(password(&secret), "secret of b");
     agent.stop().await;
 }
@@ -120,7 +120,7 @@ async fn a_tenants_secret_cannot_be_sent_into_a_foreign_namespace() {
     let planted = object(json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "planted"}, "stringData": {"password": "bad"},
     }));
-    World::secrets(world.workspace("root:b"), &victim).create(&PostParams::default(), &planted).await.unwrap();
+    support::secrets(world.workspace("root:b"), &victim).create(&PostParams::default(), &planted).await.unwrap();
     world.order("root:b", "db", json!({"secretName": "planted", "secretNamespace": victim})).await;
     let events = dynamic(world.workspace("root:b"), Some("default"), "v1", "Event", "events");
     eventually("the order is refused", async || {
@@ -128,6 +128,6 @@ async fn a_tenants_secret_cannot_be_sent_into_a_foreign_namespace() {
         list.items.iter().any(|event| event.data["reason"] == "ReconcilingError").then_some(())
     })
     .await;
-    assert!(World::secrets(world.service(), &victim).get_opt("planted").await.unwrap().is_none());
+    assert!(support::secrets(world.service(), &victim).get_opt("planted").await.unwrap().is_none());
     agent.stop().await;
 }

@@ -1,5 +1,7 @@
 //! Orders go down, status comes up, deletion cleans both sides.
 
+use std::time::Duration;
+
 use kdp_sync::wire;
 use kube::{
     ResourceExt,
@@ -8,7 +10,7 @@ use kube::{
 use serde_json::json;
 
 use crate::support::{
-    World, databases, databases_with_credentials, delete, dynamic, eventually, gone, object, patch, seen,
+    self, EXPORT, World, databases, databases_with_credentials, delete, dynamic, eventually, gone, object, patch, seen,
 };
 
 #[tokio::test]
@@ -68,7 +70,7 @@ async fn deleting_an_order_deletes_its_copy_and_all_that_is_remembered() {
     patch(&copies, &copy.name_any(), json!({"metadata": {"finalizers": null}})).await;
     gone(&world.orders("root:a"), "db").await;
     gone(&copies, &copy.name_any()).await;
-    let states = World::secrets(world.service(), "kdp-sync");
+    let states = support::secrets(world.service(), "kdp-sync");
     assert_eq!(states.list(&ListParams::default()).await.unwrap().items.len(), 0);
     agent.stop().await;
 }
@@ -146,13 +148,12 @@ async fn an_agent_that_was_killed_anywhere_is_continued_by_the_next() {
         world.bind(path, &["events", "namespaces", "secrets"]).await;
     }
     const ORDERS: i64 = 20;
+    const PAUSES: [u64; 8] = [5, 10, 15, 20, 30, 40, 60, 80];
     for number in 0..ORDERS {
         world.order("root:a", &format!("db-{number}"), json!({"size": number})).await;
     }
-    for pause in [0, 1, 3, 6, 10, 15, 25, 40] {
-        let agent = world.start_agent();
-        tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
-        agent.kill().await;
+    for pause in PAUSES {
+        world.run_and_kill_agent(Duration::from_millis(pause)).await;
     }
     for number in 0..ORDERS / 2 {
         delete(&world.orders("root:a"), &format!("db-{number}")).await;
@@ -160,10 +161,8 @@ async fn an_agent_that_was_killed_anywhere_is_continued_by_the_next() {
     for number in ORDERS / 2..ORDERS {
         patch(&world.orders("root:a"), &format!("db-{number}"), json!({"spec": {"size": number + 100}})).await;
     }
-    for pause in [0, 1, 3, 6, 10, 15, 25, 40] {
-        let agent = world.start_agent();
-        tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
-        agent.kill().await;
+    for pause in PAUSES {
+        world.run_and_kill_agent(Duration::from_millis(pause)).await;
     }
     let agent = world.agent().await;
     for number in ORDERS / 2..ORDERS {
@@ -176,5 +175,26 @@ async fn an_agent_that_was_killed_anywhere_is_continued_by_the_next() {
         ((orders, copies) == (10, 10)).then_some(())
     })
     .await;
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn a_workspace_that_gives_up_its_binding_is_cleaned_up() {
+    let (world, agent) = World::with_databases(databases_with_credentials()).await;
+    for path in ["root:a", "root:b"] {
+        world.order(path, "db", json!({"size": 1})).await;
+        let copy = world.copy(path, "db", |_| true).await;
+        world.provide_secret(&copy, &format!("{}-credentials", copy.name_any()), path).await;
+        seen(&support::secrets(world.workspace(path), "default"), "db-credentials", |_| true).await;
+    }
+    let bindings = dynamic(world.workspace("root:a"), None, "apis.kcp.io/v1alpha2", "APIBinding", "apibindings");
+    delete(&bindings, EXPORT).await;
+    gone(&bindings, EXPORT).await;
+    eventually("only the other tenant's copy is left", async || {
+        (world.copies().list(&ListParams::default()).await.unwrap().items.len() == 1).then_some(())
+    })
+    .await;
+    gone(&support::secrets(world.workspace("root:a"), "default"), "db-credentials").await;
+    assert_eq!(world.copy("root:b", "db", |_| true).await.data["spec"]["size"], 1);
     agent.stop().await;
 }

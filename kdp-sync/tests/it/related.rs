@@ -6,7 +6,9 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::support::{World, databases_with_credentials, delete, eventually, gone, object, password, patch, seen};
+use crate::support::{
+    self, World, databases_with_credentials, delete, eventually, gone, object, password, patch, seen,
+};
 
 #[tokio::test]
 async fn a_secret_that_is_made_later_comes_up_and_follows_its_original() {
@@ -15,7 +17,7 @@ async fn a_secret_that_is_made_later_comes_up_and_follows_its_original() {
     let copy = world.copy("root:a", "db", |_| true).await;
     let original = format!("{}-credentials", copy.name_any());
     world.provide_secret(&copy, &original, "one").await;
-    let secrets = World::secrets(world.workspace("root:a"), "default");
+    let secrets = support::secrets(world.workspace("root:a"), "default");
     let secret = seen(&secrets, "db-credentials", |_| true).await;
     assert_eq!(password(&secret), "one");
     let order = seen(&world.orders("root:a"), "db", |order| {
@@ -24,7 +26,7 @@ async fn a_secret_that_is_made_later_comes_up_and_follows_its_original() {
     .await;
     assert!(order.annotations()["related-resources.syncagent.kcp.io/credentials.0"].contains("db-credentials"));
 
-    let originals = World::secrets(world.service(), &copy.namespace().unwrap());
+    let originals = support::secrets(world.service(), &copy.namespace().unwrap());
     patch(&originals, &original, json!({"stringData": {"password": "two"}})).await;
     seen(&secrets, "db-credentials", |secret| password(secret) == "two").await;
     // What the tenant deletes comes again.
@@ -45,7 +47,7 @@ async fn deleting_an_order_takes_its_secret_away_if_cleanup_is_set() {
         world.order("root:a", "db", json!({"size": 1})).await;
         let copy = world.copy("root:a", "db", |_| true).await;
         world.provide_secret(&copy, &format!("{}-credentials", copy.name_any()), "one").await;
-        let secrets = World::secrets(world.workspace("root:a"), "default");
+        let secrets = support::secrets(world.workspace("root:a"), "default");
         seen(&secrets, "db-credentials", |_| true).await;
         delete(&world.orders("root:a"), "db").await;
         gone(&world.orders("root:a"), "db").await;
@@ -63,7 +65,7 @@ async fn each_tenant_gets_its_own_secret_and_no_other() {
         world.provide_secret(&copy, &format!("{}-credentials", copy.name_any()), path).await;
     }
     for path in ["root:a", "root:b"] {
-        let secrets = World::secrets(world.workspace(path), "default");
+        let secrets = support::secrets(world.workspace(path), "default");
         assert_eq!(password(&seen(&secrets, "db-credentials", |_| true).await), path);
         assert_eq!(secrets.list(&ListParams::default()).await.unwrap().items.len(), 1);
     }
@@ -73,7 +75,7 @@ async fn each_tenant_gets_its_own_secret_and_no_other() {
 #[tokio::test]
 async fn a_secret_of_the_tenant_that_has_the_name_is_left_alone() {
     let (world, agent) = World::with_databases(databases_with_credentials()).await;
-    let secrets = World::secrets(world.workspace("root:a"), "default");
+    let secrets = support::secrets(world.workspace("root:a"), "default");
     let own = object(json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db-credentials"}, "stringData": {"password": "mine"},
     }));
@@ -105,7 +107,7 @@ async fn a_secret_of_the_tenant_goes_down_even_if_it_was_there_before_the_bindin
     world.bind("root:b", &["events", "namespaces", "secrets"]).await;
     world.order("root:b", "db", json!({"size": 1})).await;
     world.copy("root:b", "db", |_| true).await;
-    let secrets = World::secrets(world.workspace("root:a"), "default");
+    let secrets = support::secrets(world.workspace("root:a"), "default");
     let own = object(json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "chosen"}, "stringData": {"password": "mine"},
     }));
@@ -113,7 +115,7 @@ async fn a_secret_of_the_tenant_goes_down_even_if_it_was_there_before_the_bindin
     world.bind("root:a", &["events", "namespaces", "secrets"]).await;
     world.order("root:a", "db", json!({"secretName": "chosen"})).await;
     let copy = world.copy("root:a", "db", |_| true).await;
-    let copies = World::secrets(world.service(), &copy.namespace().unwrap());
+    let copies = support::secrets(world.service(), &copy.namespace().unwrap());
     seen(&copies, "chosen", |secret| password(secret) == "mine").await;
     patch(&secrets, "chosen", json!({"stringData": {"password": "new"}})).await;
     seen(&copies, "chosen", |secret| password(secret) == "new").await;

@@ -68,12 +68,24 @@ impl World {
         agent
     }
 
-    pub(crate) fn start_agent(&self) -> RunningAgent {
-        let options = AgentOptions::new("agent", "root:provider".parse().unwrap(), EXPORT).with_created_export();
+    fn start_agent(&self) -> RunningAgent {
         let stop = CancellationToken::new();
         let (context, ready) = ComponentContext::new(Arc::new(self.control_plane.clone()), stop.clone());
-        let agent = Box::new(Agent::new(self.service(), options));
-        RunningAgent { task: tokio::spawn(agent.run(context)), stop, ready }
+        RunningAgent { task: tokio::spawn(self.new_agent().run(context)), stop, ready }
+    }
+
+    fn new_agent(&self) -> Box<Agent> {
+        let options = AgentOptions::new("agent", "root:provider".parse().unwrap(), EXPORT).with_created_export();
+        Box::new(Agent::new(self.service(), options))
+    }
+
+    /// Runs an agent for a while, and then ends it wherever each of its tasks happens to be.
+    pub(crate) async fn run_and_kill_agent(&self, pause: Duration) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (context, _) = ComponentContext::new(Arc::new(self.control_plane.clone()), CancellationToken::new());
+        runtime.spawn(self.new_agent().run(context));
+        tokio::time::sleep(pause).await;
+        runtime.shutdown_background();
     }
 
     pub(crate) async fn publish(&self, name: &str, spec: Value) {
@@ -97,12 +109,13 @@ impl World {
         .await
     }
 
-    /// Binds the export in a workspace, with these claims on core resources accepted.
+    /// Binds the export in a workspace, with these claims accepted.
     pub(crate) async fn bind(&self, path: &str, claims: &[&str]) {
         let claims: Vec<_> = claims
             .iter()
-            .map(|resource| {
-                json!({"group": "", "resource": resource, "verbs": ["*"], "selector": {"matchAll": true}, "state": "Accepted"})
+            .map(|claim| {
+                let (group, resource) = claim.split_once('/').unwrap_or(("", claim));
+                json!({"group": group, "resource": resource, "verbs": ["*"], "selector": {"matchAll": true}, "state": "Accepted"})
             })
             .collect();
         let binding = json!({
@@ -167,16 +180,12 @@ impl World {
         .await
     }
 
-    pub(crate) fn secrets(client: Client, namespace: &str) -> Api<DynamicObject> {
-        dynamic(client, Some(namespace), "v1", "Secret", "secrets")
-    }
-
     /// Plays the operator: makes the Secret of a copy.
     pub(crate) async fn provide_secret(&self, copy: &DynamicObject, name: &str, password: &str) {
         let secret = object(json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"password": password},
         }));
-        let api = Self::secrets(self.service(), &copy.namespace().unwrap());
+        let api = secrets(self.service(), &copy.namespace().unwrap());
         api.create(&PostParams::default(), &secret).await.unwrap();
     }
 }
@@ -185,12 +194,6 @@ impl RunningAgent {
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         tokio::time::timeout(DEADLINE, self.task).await.unwrap().unwrap().unwrap();
-    }
-
-    /// Ends it at whatever it is waiting for.
-    pub(crate) async fn kill(self) {
-        self.task.abort();
-        let _ = self.task.await;
     }
 }
 
@@ -289,6 +292,10 @@ pub(crate) async fn seen(
 /// Waits until an object is gone.
 pub(crate) async fn gone(api: &Api<DynamicObject>, name: &str) {
     eventually(&format!("{name} is gone"), async || api.get_opt(name).await.unwrap().is_none().then_some(())).await;
+}
+
+pub(crate) fn secrets(client: Client, namespace: &str) -> Api<DynamicObject> {
+    dynamic(client, Some(namespace), "v1", "Secret", "secrets")
 }
 
 /// The password in a Secret.

@@ -146,6 +146,12 @@ impl Sides {
         if version.is_some() && version != object::resource_version(&object) { Err(Refused) } else { Ok(object) }
     }
 
+    /// Carries out a write, whatever comes of it.
+    pub(super) fn attempt(&mut self, command: &Command) {
+        // Refused or not, nobody hears of it.
+        let _ = self.carry_out(command);
+    }
+
     fn carry_out(&mut self, command: &Command) -> Result<(), Refused> {
         match command {
             Command::EnsureNamespace { .. } | Command::Tell { .. } => {}
@@ -210,6 +216,14 @@ pub(super) struct Agent {
     heard: Sides,
 }
 
+/// How a pass ended.
+pub(super) struct Passed {
+    /// Whether it wrote or failed.
+    pub(super) is_busy: bool,
+    /// The write that would have been next.
+    pub(super) cut_off: Option<Command>,
+}
+
 struct Known<'a> {
     plan: &'a Plan,
     heard: &'a Sides,
@@ -240,8 +254,8 @@ impl Agent {
         self.heard = sides.clone();
     }
 
-    /// Works on the order, but writes at most `writes` times. Returns whether it wrote or failed.
-    pub(super) fn pass(&mut self, sides: &mut Sides, mut writes: usize) -> bool {
+    /// Works on the order, but writes at most `writes` times.
+    pub(super) fn pass(&mut self, sides: &mut Sides, mut writes: usize) -> Passed {
         let mut seen: Vec<(Query, Vec<Arc<Value>>)> = Vec::new();
         let mut failed: BTreeSet<Part> = BTreeSet::new();
         let mut is_busy = false;
@@ -252,18 +266,20 @@ impl Agent {
                     let found = sides.answer(&self.plan, &query);
                     seen.push((query, found));
                 }
-                Next::Settled(problems) => return is_busy || !problems.is_empty(),
+                Next::Settled(problems) => {
+                    return Passed { is_busy: is_busy || !problems.is_empty(), cut_off: None };
+                }
                 Next::Act(batch) => {
                     is_busy = true;
                     seen.clear();
                     for command in &batch.commands {
                         if writes == 0 {
-                            return true;
+                            return Passed { is_busy, cut_off: Some(command.clone()) };
                         }
                         writes -= 1;
                         if sides.carry_out(command).is_err() {
                             if batch.part == Part::Primary {
-                                return true;
+                                return Passed { is_busy, cut_off: None };
                             }
                             failed.insert(batch.part);
                             break;
