@@ -231,12 +231,30 @@ impl Related {
         Ok(copy_status(&mutated, existing, to))
     }
 
+    /// What [`Self::list_on_order`] has written on an order.
+    ///
+    /// Tenants can write there, too; so whoever removes something on this evidence must find the
+    /// order's mark on it. Where the originals are is not listed.
+    pub(super) fn listed_on(&self, order: &Value) -> Vec<Entry> {
+        if self.origin != Side::Service {
+            return Vec::new();
+        }
+        let prefix = self.list_prefix();
+        let listed = object::annotations(order).iter().filter(|(key, _)| key.starts_with(&prefix));
+        let copies = listed.filter_map(|(_, reference)| serde_json::from_str::<Location>(reference.as_str()?).ok());
+        copies.map(|to| self.entry((Location::default(), to))).collect()
+    }
+
+    fn list_prefix(&self) -> String {
+        format!("{}{}.", wire::RELATED_PREFIX, self.identifier)
+    }
+
     /// Lists the delivered objects on the order, for people and user interfaces.
     fn list_on_order(&self, order: &Order<'_>, delivered: &[(Arc<Value>, Entry)]) -> Option<Command> {
         if self.origin != Side::Service {
             return None;
         }
-        let prefix = format!("{}{}.", wire::RELATED_PREFIX, self.identifier);
+        let prefix = self.list_prefix();
         let mut wanted: BTreeMap<String, Value> = BTreeMap::new();
         for (at, (source, entry)) in delivered.iter().enumerate() {
             let reference = json!({

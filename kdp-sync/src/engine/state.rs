@@ -42,7 +42,7 @@ pub(super) struct Entry {
 }
 
 /// A place in a namespace of one side.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Location {
     pub(super) namespace: String,
     pub(super) name: String,

@@ -62,7 +62,8 @@ pub(super) fn teardown(
     Ok(act(vec![deleted, remove_finalizer(plan.order_object(key), order)]))
 }
 
-/// The related copies to remove: those recorded, and those an agent without records has made.
+/// The related copies to remove: those recorded, those an agent without records has made, and
+/// those only the order itself still tells of, because the records and its copy were lost.
 fn entries(plan: &Plan, key: &OrderKey, order: &Value, state: &State, facts: &Facts<'_>) -> Result<Vec<Entry>, Stop> {
     let mut entries = state.inventory();
     let copies = facts.copies(key, Evidence::Heard)?;
@@ -79,14 +80,11 @@ fn entries(plan: &Plan, key: &OrderKey, order: &Value, state: &State, facts: &Fa
                 // What cannot be resolved now was not either when it was recorded.
                 Err(Stop::Failed(_)) => continue,
             };
-            let found = pairs.into_iter().map(|pair| related.entry(pair));
-            for entry in found {
-                let is_known = entries.iter().any(|e| (&e.identifier, &e.to) == (&entry.identifier, &entry.to));
-                if !is_known {
-                    entries.push(entry);
-                }
-            }
+            add_unknown(&mut entries, pairs.into_iter().map(|pair| related.entry(pair)));
         }
+    }
+    for related in &plan.related {
+        add_unknown(&mut entries, related.listed_on(order));
     }
     // The published resource has the last word on what is cleaned up, if it still knows the entry.
     entries.retain(|entry| {
@@ -94,6 +92,14 @@ fn entries(plan: &Plan, key: &OrderKey, order: &Value, state: &State, facts: &Fa
         related.map_or(entry.cleanup, |related| related.cleanup)
     });
     Ok(entries)
+}
+
+fn add_unknown(entries: &mut Vec<Entry>, found: impl IntoIterator<Item = Entry>) {
+    for entry in found {
+        if !entries.iter().any(|known| (&known.identifier, &known.to) == (&entry.identifier, &entry.to)) {
+            entries.push(entry);
+        }
+    }
 }
 
 fn part_of(plan: &Plan, entry: &Entry) -> Part {

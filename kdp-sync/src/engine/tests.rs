@@ -1,7 +1,9 @@
 //! Decisions, carried out on two sides in memory by an agent that stops after any write and hears
 //! of changes late.
 
+mod scenarios;
 mod sides;
+mod sim;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
