@@ -24,3 +24,4 @@ pub use self::{
     tokens::{StaticTokens, TokenAuthenticator, TokenIdentity, TokenRejected},
     workspace::WorkspaceAuthorizer,
 };
+pub(crate) use scope::is_unbounded;

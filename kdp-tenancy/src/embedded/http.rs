@@ -29,7 +29,7 @@ use self::{
 };
 use super::serve::Body;
 use super::{
-    auth::{Attributes, Authenticator, Impersonation, ResourceAttributes, names},
+    auth::{Attributes, Authenticator, Impersonation, ResourceAttributes},
     decode::{self, Decoded},
     protobuf,
     registry::{
@@ -136,7 +136,7 @@ impl Call<'_> {
             return respond::value(format, http::StatusCode::CREATED, &review);
         }
         let matcher = || -> Result<Matcher> {
-            let matcher = Matcher::new(&place, &self.query)?;
+            let matcher = Matcher::new(&place, &self.query)?.named(path.name.clone());
             Ok(match &only_bindings_of {
                 Some(export) => matcher.bound_to(export.clone()),
                 None => matcher,
@@ -287,11 +287,6 @@ fn decoded(bytes: &[u8], kind: BodyType) -> Result<Decoded> {
         BodyType::Protobuf => Ok(Decoded { value: protobuf::decode(bytes)?, duplicates: Vec::new() }),
         _ => decode::json(bytes),
     }
-}
-
-/// Whether the caller has every right everywhere.
-fn is_master(identity: &Identity) -> bool {
-    names::is_master(identity)
 }
 
 /// The attributes of a request about objects.

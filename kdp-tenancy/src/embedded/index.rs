@@ -186,6 +186,7 @@ impl Index {
                 self.queue.add(Work::Export { cluster, name: key.name.into() });
             }
             ("apis.kcp.io", "apiresourceschemas") if previous.is_none() && !cluster.is_system() => {
+                self.caches.lock().remove(&cluster);
                 self.queue.add(Work::Exports(cluster));
             }
             ("apiextensions.k8s.io", "customresourcedefinitions") => {

@@ -65,6 +65,9 @@ pub(crate) async fn prepare_update(
         ("", "secrets") => secret::complete(object),
         ("tenancy.kcp.io", "workspaces") if part == Part::Main => workspace::update(place, caller, before, object)?,
         ("core.kcp.io", "logicalclusters") => only_system(place, caller, object)?,
+        ("apiextensions.k8s.io", "customresourcedefinitions") if part == Part::Status => {
+            only_system(place, caller, object)?;
+        }
         ("apiextensions.k8s.io", "customresourcedefinitions") if part == Part::Main => {
             crd::update(registry, place, before, object).await?;
         }

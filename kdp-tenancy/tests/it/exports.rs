@@ -283,3 +283,21 @@ async fn a_name_that_is_taken_is_not_bound_over() {
     assert_eq!(status.phase, "Binding");
     assert!(status.conditions.iter().any(|condition| condition.reason == "NamingConflicts"), "{:?}", status.conditions);
 }
+
+#[tokio::test]
+async fn a_binding_stays_with_the_export_it_was_made_for() {
+    let control_plane = Embedded::in_memory().await.unwrap();
+    for name in ["provider", "other", "a"] {
+        workspace(&control_plane, "root", name).await;
+    }
+    publish(&control_plane, "root:provider", "w.example.com").await;
+    publish(&control_plane, "root:other", "w.example.com").await;
+    bind(&control_plane, "root:a", "root:provider", "Accepted").await;
+    let bindings: Api<APIBinding> = Api::all(system(&control_plane, "root:a"));
+    let elsewhere = json!({"spec": {"reference": {"export": {"path": "root:other"}}}});
+    assert_eq!(refusal(bindings.patch("widgets", &PatchParams::default(), &Patch::Merge(&elsewhere)).await).0, 422);
+    let mut again = binding("root:provider", "Accepted");
+    again.metadata.name = Some("again".into());
+    let again = bindings.create(&PostParams::default(), &again).await.unwrap();
+    assert_eq!(again.status.unwrap().phase, "Binding", "an export is bound once in a workspace");
+}

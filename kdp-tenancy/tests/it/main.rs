@@ -4,6 +4,7 @@
 mod attacks;
 mod claims;
 mod crud;
+mod disguises;
 mod exports;
 mod invalid;
 mod kubectl;

@@ -45,7 +45,7 @@ pub(super) fn is_local_service_account(identity: &Identity, cluster: &LogicalClu
 }
 
 /// Whether the identity has power over all workspaces, and is not confined to one.
-pub(super) fn is_unbounded(identity: &Identity) -> bool {
+pub(crate) fn is_unbounded(identity: &Identity) -> bool {
     is_master(identity) && !identity.extra.contains_key(SCOPES)
 }
 

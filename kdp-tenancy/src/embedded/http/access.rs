@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use kdp_core::LogicalClusterName;
 
-use super::{Call, attributes, is_master, route::ResourcePath, route::Scope, verb::Verb};
+use super::{Call, attributes, route::ResourcePath, route::Scope, verb::Verb};
 use crate::embedded::{
-    auth::{Attributes, ResourceAttributes},
+    auth::{Attributes, Impersonation, ResourceAttributes, is_unbounded},
     registry::{self, watch::WatchScope},
     status::{ResourceRef, Result, StatusError},
     surface::{ExportId, Served, Surface},
@@ -35,7 +35,7 @@ impl Call<'_> {
                 Self::one(cluster, served, path)
             }
             Scope::AllWorkspaces => {
-                self.only_masters()?;
+                self.only_masters().await?;
                 let served = find(&Surface::base(), path)?;
                 Self::several(served, path, verb, self.server.registry.index.clusters(), WatchScope::All)
             }
@@ -52,7 +52,7 @@ impl Call<'_> {
                 index.surface(&cluster).await
             }
             Scope::AllWorkspaces => {
-                self.only_masters()?;
+                self.only_masters().await?;
                 Ok(Surface::base())
             }
             Scope::Export { export, consumer } => {
@@ -85,8 +85,14 @@ impl Call<'_> {
         })
     }
 
-    fn only_masters(&self) -> Result<()> {
-        if is_master(&self.identity) {
+    /// Who impersonates here must have the right to in the root, and is let in as the other.
+    async fn only_masters(&mut self) -> Result<()> {
+        if let Some(impersonation) = Impersonation::parse(&self.parts.headers)? {
+            let root = LogicalClusterName::root();
+            let authorizer = &self.server.registry.authorizer;
+            self.identity = authorizer.impersonate(&self.identity, Some(&root), &root, impersonation).await?;
+        }
+        if is_unbounded(&self.identity) {
             return Ok(());
         }
         let nothing = ResourceRef { group: "", plural: "" };

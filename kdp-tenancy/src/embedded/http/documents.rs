@@ -36,7 +36,7 @@ pub(super) fn health(path: &str) -> Option<Response<Body>> {
 
 /// The document at a path.
 pub(super) fn document(surface: &Surface, path: &str, parts: &Parts) -> Result<Response<Body>> {
-    let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
     let json = |name: &str, make: &dyn Fn() -> Option<Value>| {
         let known = make_document(surface, name, make)?;
         Ok(serve(parts, &known, "application/json"))

@@ -10,8 +10,8 @@ use crate::{
         auth::{Attributes, ResourceAttributes},
         index::{BOUND_SCHEMAS, bound_schema_key},
         object::{self, metadata_mut, object_at, str_at},
-        registry::{Caller, Extra, Place, Registry},
-        status::{Result, StatusError},
+        registry::{Caller, Extra, Place, Registry, rules::invalid},
+        status::{FieldError, Result, StatusError},
         surface::{ExportId, Origin},
     },
     store::Change,
@@ -45,6 +45,10 @@ pub(super) async fn update(
 ) -> Result<()> {
     if before["spec"] == binding["spec"] {
         return Ok(());
+    }
+    if before["spec"]["reference"] != binding["spec"]["reference"] {
+        let error = FieldError::invalid("spec.reference", binding["spec"]["reference"].clone(), "field is immutable");
+        return Err(invalid(place, str_at(before, &["metadata", "name"]), vec![error]));
     }
     check_bind(registry, place, caller, binding).await?;
     settle(registry, &place.cluster, binding, extra).await
@@ -114,6 +118,18 @@ pub(crate) async fn settle(
         refuse(binding, "APIExportValid", "APIExportNotFound", "the APIExport was not found");
         return Ok(());
     };
+    let bound_to = str_at(binding, &["status", "apiExportClusterName"]);
+    if !bound_to.is_empty() && bound_to != id.cluster {
+        // What the consumer consented to was another export, whoever stands at its path now.
+        refuse(binding, "APIExportValid", "APIExportNotFound", "the APIExport that was bound is gone");
+        return Ok(());
+    }
+    let own_name = str_at(binding, &["metadata", "name"]);
+    if registry.index.binding_name(&id, cluster).is_some_and(|name| name != own_name) {
+        let message = "another APIBinding of this workspace binds the export already";
+        refuse(binding, "InitialBindingCompleted", "NamingConflicts", message);
+        return Ok(());
+    }
     let identity = str_at(&export, &["status", "identityHash"]).to_owned();
     if identity.is_empty() {
         refuse(binding, "APIExportValid", "MissingIdentityHash", "the APIExport has no identity yet");

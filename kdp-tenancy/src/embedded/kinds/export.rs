@@ -46,23 +46,25 @@ pub(super) fn update(before: &Value, export: &mut Value) {
 }
 
 pub(super) fn validate(export: &Value) -> Vec<FieldError> {
+    let secret = &export["spec"]["identity"]["secretRef"];
+    let misnamed =
+        ["namespace", "name"].into_iter().filter(|field| str_at(secret, &[field]).contains('/')).map(|field| {
+            let path = format!("spec.identity.secretRef.{field}");
+            FieldError::invalid(path, str_at(secret, &[field]), "must be a name")
+        });
     let resources = export["spec"]["resources"].as_array();
-    resources
-        .into_iter()
-        .flatten()
-        .enumerate()
-        .filter_map(|(i, resource)| {
-            let group = match str_at(resource, &["group"]) {
-                "" => "core",
-                group => group,
-            };
-            let suffix = format!(".{}.{group}", str_at(resource, &["name"]));
-            let schema = str_at(resource, &["schema"]);
-            (!schema.ends_with(&suffix)).then(|| {
-                FieldError::invalid(format!("spec.resources[{i}].schema"), schema, format!("must end in {suffix}"))
-            })
+    let schemas = resources.into_iter().flatten().enumerate().filter_map(|(i, resource)| {
+        let group = match str_at(resource, &["group"]) {
+            "" => "core",
+            group => group,
+        };
+        let suffix = format!(".{}.{group}", str_at(resource, &["name"]));
+        let schema = str_at(resource, &["schema"]);
+        (!schema.ends_with(&suffix)).then(|| {
+            FieldError::invalid(format!("spec.resources[{i}].schema"), schema, format!("must end in {suffix}"))
         })
-        .collect()
+    });
+    misnamed.chain(schemas).collect()
 }
 
 /// Removes the endpoint slice with its export.

@@ -50,6 +50,8 @@ pub(crate) struct Matcher {
     paths: Vec<(String, JsonPath)>,
     /// Only APIBindings to this export.
     bound_to: Option<ExportId>,
+    /// Only the object of this name.
+    name: Option<String>,
 }
 
 impl Matcher {
@@ -72,7 +74,7 @@ impl Matcher {
                 .map_err(|e| StatusError::bad_request(format!("invalid field selector {field:?}: {e}")))?;
             paths.push((field.to_owned(), path));
         }
-        Ok(Self { labels, fields, paths, bound_to: None })
+        Ok(Self { labels, fields, paths, bound_to: None, name: None })
     }
 
     /// The same, but only for APIBindings to `export`.
@@ -81,14 +83,25 @@ impl Matcher {
         self
     }
 
+    /// The same, but only for the object `name`, which is all that a path with a name is about.
+    pub(crate) fn named(mut self, name: Option<String>) -> Self {
+        self.name = name;
+        self
+    }
+
     pub(crate) fn is_everything(&self) -> bool {
-        self.labels.is_everything() && self.fields.is_everything() && self.bound_to.is_none()
+        self.labels.is_everything() && self.fields.is_everything() && self.bound_to.is_none() && self.name.is_none()
     }
 
     /// Whether a stored object matches.
     pub(crate) fn matches(&self, entry: &Entry) -> Result<bool> {
         if self.is_everything() {
             return Ok(true);
+        }
+        if let Some(name) = &self.name
+            && super::super::key::ParsedKey::parse(&entry.key).is_none_or(|key| key.name != name)
+        {
+            return Ok(false);
         }
         if self.paths.is_empty() && self.bound_to.is_none() {
             let header = object::header(entry)?;
