@@ -314,6 +314,9 @@ async fn settle_binding(registry: &Registry, cluster: &LogicalClusterName, name:
     }
     let before = binding.clone();
     let mut extra = Extra::default();
+    if bound_export(&binding).is_none() {
+        kinds::claim_names(registry, cluster, &mut extra).await?;
+    }
     kinds::settle_binding(registry, cluster, &mut binding, &mut extra).await?;
     if binding == before {
         return Ok(Step::Done);

@@ -12,7 +12,7 @@ pub(crate) use binding::settle as settle_binding;
 
 use kdp_core::{
     LogicalClusterName,
-    api::{apis::BINDING_FINALIZER, tenancy::LOGICAL_CLUSTER_FINALIZER},
+    api::{apis::BINDING_FINALIZER, core::LOGICAL_CLUSTER_NAME, tenancy::LOGICAL_CLUSTER_FINALIZER},
 };
 use serde_json::Value;
 
@@ -40,9 +40,15 @@ pub(crate) async fn prepare_create(
         ("", "secrets") => secret::complete(object),
         ("tenancy.kcp.io", "workspaces") => workspace::create(registry, place, caller, object, extra).await?,
         ("core.kcp.io", "logicalclusters") => only_system(place, caller, object)?,
-        ("apiextensions.k8s.io", "customresourcedefinitions") => crd::create(registry, place, object).await?,
+        ("apiextensions.k8s.io", "customresourcedefinitions") => {
+            claim_names(registry, &place.cluster, extra).await?;
+            crd::create(registry, place, object).await?;
+        }
         ("apis.kcp.io", "apiexports") => export::create(registry, place, object, extra).await?,
-        ("apis.kcp.io", "apibindings") => binding::create(registry, place, caller, object, extra).await?,
+        ("apis.kcp.io", "apibindings") => {
+            claim_names(registry, &place.cluster, extra).await?;
+            binding::create(registry, place, caller, object, extra).await?;
+        }
         ("rbac.authorization.k8s.io", _) => rbac::check(registry, place, caller, object).await?,
         _ => {}
     }
@@ -128,6 +134,19 @@ pub(crate) async fn prepare_removal(
 
 fn kind(place: &Place) -> (&str, &str) {
     (&place.served.resource.group, &place.served.resource.plural)
+}
+
+/// Makes whoever takes names in the API of a logical cluster do so one after the other: each writes
+/// the LogicalCluster, as it was, in the same transaction, so of two at once one has to look again.
+pub(crate) async fn claim_names(registry: &Registry, cluster: &LogicalClusterName, extra: &mut Extra) -> Result<()> {
+    registry.index.seen(registry.store.revision()).await;
+    let key =
+        super::key::ResourceKey::new(cluster, "core.kcp.io", "logicalclusters").object(None, LOGICAL_CLUSTER_NAME);
+    if let Some(entry) = registry.store.get(&key).await? {
+        extra.conditions.push((key.clone(), Some(entry.modified)));
+        extra.changes.push(Change::Put(key, entry.value));
+    }
+    Ok(())
 }
 
 /// Only the system takes its finalizers off: what they hold would stay behind.

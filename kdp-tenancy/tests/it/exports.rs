@@ -301,3 +301,23 @@ async fn a_binding_stays_with_the_export_it_was_made_for() {
     let again = bindings.create(&PostParams::default(), &again).await.unwrap();
     assert_eq!(again.status.unwrap().phase, "Binding", "an export is bound once in a workspace");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_definition_and_a_binding_made_at_once_one_gets_the_names() {
+    let control_plane = Embedded::in_memory().await.unwrap();
+    workspace(&control_plane, "root", "provider").await;
+    publish(&control_plane, "root:provider", "example.com").await;
+    for i in 0..20 {
+        let path = format!("root:c{i}");
+        workspace(&control_plane, "root", &format!("c{i}")).await;
+        let kind = "CustomResourceDefinition";
+        let client = system(&control_plane, &path);
+        let crds = dynamic(client, "", "apiextensions.k8s.io", "v1", kind, "customresourcedefinitions");
+        let define = async { crds.create(&PostParams::default(), &object(crate::crud::widget_crd())).await.unwrap() };
+        let (crd, binding) = tokio::join!(define, bind(&control_plane, &path, "root:provider", "Accepted"));
+        let conditions = crd.data["status"]["conditions"].as_array().unwrap();
+        let established = conditions.iter().any(|c| c["type"] == "Established" && c["status"] == "True");
+        let bound = binding.status.unwrap().phase == "Bound";
+        assert!(established != bound, "established: {established}, bound: {bound}");
+    }
+}
