@@ -130,11 +130,15 @@ impl Target {
         self.order.api(client, &self.resource)
     }
 
+    fn is_secret(&self) -> bool {
+        self.resource.group.is_empty() && self.resource.kind == "Secret"
+    }
+
     fn presentable(&self, object: &DynamicObject) -> Result<Value, Error> {
         let mut object = serde_json::to_value(object).map_err(|error| {
             Error::new(ErrorKind::Internal, "read", &self.order, "the answer is no object").with_source(error)
         })?;
-        if self.resource.group.is_empty() && self.resource.kind == "Secret" {
+        if self.is_secret() {
             // Applying to a Secret answers with everything it holds, not only with what was sent.
             object.as_object_mut().map(|fields| (fields.remove("data"), fields.remove("stringData")));
         }
@@ -146,6 +150,9 @@ impl Target {
 
     async fn explain(&self, client: &kube::Client, status: &Status) -> Vec<Fault> {
         let mut faults = faults::of_status(status);
+        if self.is_secret() {
+            faults.iter_mut().for_each(faults::withhold_value);
+        }
         // Advice is better with the schema at hand, and still of use without.
         let schema = match schema::fetch(client, &self.order.kind).await {
             Ok(structural) => {

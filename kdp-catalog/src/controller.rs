@@ -3,11 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures::future::join_all;
+use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use kdp_core::{
-    Component, ComponentContext, ControlPlaneExt, Error, SharedControlPlane, WorkspacePath,
-    api::apis::{APIBinding, APIExport, APIExportSpec},
+    Component, ComponentContext, ControlPlaneExt, Error, Identity, LogicalClusterName, SharedControlPlane,
+    WorkspacePath,
+    api::{
+        CLUSTER_ANNOTATION, PATH_ANNOTATION,
+        apis::{APIBinding, APIExport, APIExportSpec},
+        core::{LOGICAL_CLUSTER_NAME, LogicalCluster},
+    },
     condition::{Condition, find_condition, set_condition},
     reconcile,
 };
@@ -165,7 +170,8 @@ impl Provider {
                 }
             };
             if !holders.is_empty() {
-                self.write_conditions(service, [held_by(&holders)]).await?;
+                let places = self.places(&holders).await?;
+                self.write_conditions(service, [held_by(&places, holders.len())]).await?;
                 return Ok(Action::requeue(LOOK_AGAIN));
             }
             let same = Preconditions { uid: export.uid(), resource_version: None };
@@ -186,6 +192,26 @@ impl Provider {
         let bindings = everywhere.list(&ListParams::default()).await;
         let bindings = bindings.map_err(|error| Error::from_kube("list", "apibindings of all workspaces", error))?;
         Ok(bindings.items.into_iter().filter(|binding| export.is_bound_by(binding)).collect())
+    }
+
+    /// Where the first of `holders` are, as people know the workspaces: by path.
+    async fn places(&self, holders: &[APIBinding]) -> Result<Vec<String>, Error> {
+        let place = async |binding: &APIBinding| {
+            let cluster = binding.annotations().get(CLUSTER_ANNOTATION).map_or("", String::as_str);
+            let Ok(name) = cluster.parse::<LogicalClusterName>() else {
+                return Ok(format!("{} in a workspace without a name", binding.name_any()));
+            };
+            let client = self.control_plane.client(&name.into(), &Identity::system_masters())?;
+            let itself = match Api::<LogicalCluster>::all(client).get(LOGICAL_CLUSTER_NAME).await {
+                Ok(itself) => Some(itself),
+                // A workspace that is going away at this moment is still known by its cluster.
+                Err(kube::Error::Api(status)) if status.is_not_found() || status.is_forbidden() => None,
+                Err(error) => return Err(Error::from_kube("find path of", cluster, error)),
+            };
+            let path = itself.as_ref().and_then(|itself| itself.annotations().get(PATH_ANNOTATION));
+            Ok(format!("{} in {}", binding.name_any(), path.map_or(cluster, String::as_str)))
+        };
+        try_join_all(holders.iter().take(NAMED_HOLDERS).map(place)).await
     }
 
     async fn write_finalizers(&self, service: &Service, finalizers: Vec<String>) -> Result<Service, Error> {
@@ -271,16 +297,10 @@ fn offering(service: &Service, export: &APIExport) -> Condition {
     Condition { severity: "Info".into(), ..Condition::fails(RESOURCES_OFFERED, reason, message) }
 }
 
-fn held_by(holders: &[APIBinding]) -> Condition {
-    let place = |binding: &APIBinding| {
-        let annotations = binding.annotations();
-        let workspace = annotations
-            .get(kdp_core::api::PATH_ANNOTATION)
-            .or_else(|| annotations.get(kdp_core::api::CLUSTER_ANNOTATION));
-        format!("{} in {}", binding.name_any(), workspace.map_or("a workspace without a name", String::as_str))
-    };
-    let mut places: Vec<_> = holders.iter().take(NAMED_HOLDERS).map(place).collect();
-    if let Some(others) = holders.len().checked_sub(NAMED_HOLDERS).filter(|others| *others > 0) {
+/// `places` are those named of the `count` there are.
+fn held_by(places: &[String], count: usize) -> Condition {
+    let mut places = places.to_vec();
+    if let Some(others) = count.checked_sub(places.len()).filter(|others| *others > 0) {
         places.push(format!("{others} more"));
     }
     let message = format!("the APIExport is kept until nobody binds it; bound by {}", places.join(", "));

@@ -110,6 +110,14 @@ fn of_strict_message(message: &str) -> Vec<Fault> {
         .collect()
 }
 
+/// Takes out of the fault of a Secret what the server repeats of the manifest.
+pub(super) fn withhold_value(fault: &mut Fault) {
+    let repeats = fault.reason.starts_with("FieldValue") || ["Invalid", "BadRequest"].contains(&fault.reason.as_str());
+    if repeats && !fault.field.starts_with("metadata") {
+        fault.message = "the server refuses the value; its words are withheld because they may repeat it".into();
+    }
+}
+
 /// What to do about a fault, with the JSON Schema of the kind's manifests when it is known.
 pub(super) fn fix(fault: &Fault, schema: Option<&Value>) -> Option<String> {
     let here = schema.and_then(|schema| schema::at(schema, &fault.field)).filter(|_| !fault.field.is_empty());

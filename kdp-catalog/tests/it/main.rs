@@ -1,0 +1,8 @@
+//! The catalog on the embedded control plane, as providers and tenants use it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod binding;
+mod controller;
+mod support;
+mod visibility;
+mod workspaces;
