@@ -11,16 +11,15 @@ use std::{
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use k8s_openapi::{
-    api::core::v1::Secret, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
-};
+use k8s_openapi::api::core::v1::Secret;
 use kdp_core::{
     Component, ComponentContext, Error, ErrorKind, Provider,
+    api::install_crd,
     provider::{Observation, Order, OrderId, Phase},
     reconcile,
 };
 use kube::{
-    Api, Client, CustomResourceExt, ResourceExt,
+    Api, Client, ResourceExt,
     api::{Patch, PatchParams},
     runtime::{Controller, controller::Action, watcher},
 };
@@ -39,8 +38,6 @@ use epoch::Epoch;
 const NAME: &str = "database-operator";
 /// Unless a provider wants to be asked sooner or later.
 const NEXT_LOOK: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(20);
-const CRD_DEADLINE: Duration = Duration::from_secs(30);
 /// Plans that became outdated before they were applied, until the reconcile counts as failed.
 const PLANS: usize = 3;
 
@@ -76,23 +73,6 @@ impl DatabaseOperator {
     pub fn offers(&self) -> Vec<Offer> {
         self.engines.iter().map(|(offer, _)| offer.clone()).collect()
     }
-
-    /// Installs the kind and waits until it is served. Idempotent.
-    async fn install(&self) -> Result<(), Error> {
-        let crd = crd(&self.offers());
-        let name = crd.name_any();
-        let failed = |e| Error::from_kube("install", Database::crd_name(), e);
-        let api = Api::<CustomResourceDefinition>::all(self.client.clone());
-        api.patch(&name, &PatchParams::apply(NAME).force(), &Patch::Apply(&crd)).await.map_err(failed)?;
-        let served = async {
-            while Api::<Database>::all(self.client.clone()).list_metadata(&Default::default()).await.is_err() {
-                tokio::time::sleep(POLL).await;
-            }
-        };
-        tokio::time::timeout(CRD_DEADLINE, served).await.map_err(|_| {
-            Error::new(ErrorKind::Unavailable, "install", name, format!("it is not served after {CRD_DEADLINE:?}"))
-        })
-    }
 }
 
 impl fmt::Debug for DatabaseOperator {
@@ -108,7 +88,7 @@ impl Component for DatabaseOperator {
     }
 
     async fn run(self: Box<Self>, context: ComponentContext) -> Result<(), Error> {
-        self.install().await?;
+        install_crd(&self.client, &crd(&self.offers()), NAME).await?;
         let epoch = Epoch::begin(self.client.clone()).await?;
         let databases = Api::<Database>::all(self.client.clone());
         let controller = Controller::new(databases, watcher::Config::default())

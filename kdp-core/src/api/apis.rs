@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -379,6 +378,3 @@ pub struct ExportEndpoint {
     /// Base URL, to be followed by `/clusters/…`.
     pub url: String,
 }
-
-/// A label selector, re-exported so users need no second import.
-pub type Selector = LabelSelector;

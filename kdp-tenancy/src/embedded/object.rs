@@ -100,7 +100,7 @@ pub(crate) fn strip_cluster_annotation(object: &mut Value) {
     }
 }
 
-/// The part of an object that selectors, owners and deletion look at; parsing it skips the rest.
+/// The part of an object that selectors and deletion look at; parsing it skips the rest.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Header {
     #[serde(default)]
@@ -112,18 +112,8 @@ pub(crate) struct Header {
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct HeaderMeta {
     pub(crate) name: String,
-    pub(crate) uid: String,
     pub(crate) labels: Map<String, Value>,
-    pub(crate) finalizers: Vec<String>,
     pub(crate) deletion_timestamp: Option<String>,
-    pub(crate) owner_references: Vec<OwnerUid>,
-}
-
-/// The owner an object refers to.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct OwnerUid {
-    pub(crate) uid: String,
 }
 
 /// The header of a stored object.
