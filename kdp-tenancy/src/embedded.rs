@@ -18,6 +18,7 @@ mod managed_fields;
 mod meta;
 mod object;
 mod openapi;
+mod options;
 mod patch;
 pub mod pki;
 mod protobuf;
@@ -41,15 +42,10 @@ use tokio_util::{
     task::TaskTracker,
 };
 
+pub use self::options::EmbeddedOptions;
 use self::{
-    auth::{Authenticator, PeerIdentity},
-    authorizer::Authorizer,
-    http::ApiServer,
-    index::Index,
-    kubeconfig::Kubeconfig,
-    pki::Pki,
-    registry::Registry,
-    urls::Urls,
+    auth::PeerIdentity, authorizer::Authorizer, http::ApiServer, index::Index, kubeconfig::Kubeconfig, pki::Pki,
+    registry::Registry, urls::Urls,
 };
 use crate::{
     Error, Server,
@@ -100,8 +96,16 @@ impl Embedded {
     /// # Errors
     /// When no certificates can be made.
     pub async fn in_memory() -> Result<Self, Error> {
+        Self::in_memory_with(EmbeddedOptions::new()).await
+    }
+
+    /// As [`Embedded::in_memory`], with choices.
+    ///
+    /// # Errors
+    /// When no certificates can be made.
+    pub async fn in_memory_with(options: EmbeddedOptions) -> Result<Self, Error> {
         let pki = Pki::ephemeral()?;
-        Self::start(Arc::new(MemoryStore::new()), pki).await
+        Self::start(Arc::new(MemoryStore::new()), pki, options).await
     }
 
     /// The control plane whose data is in `data_dir`, made on first use.
@@ -109,17 +113,25 @@ impl Embedded {
     /// # Errors
     /// When another process has it open, when the disk refuses, or when what it holds is corrupt.
     pub async fn open(data_dir: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::open_with(data_dir, EmbeddedOptions::new()).await
+    }
+
+    /// As [`Embedded::open`], with choices.
+    ///
+    /// # Errors
+    /// As [`Embedded::open`].
+    pub async fn open_with(data_dir: impl AsRef<Path>, options: EmbeddedOptions) -> Result<Self, Error> {
         let data_dir = data_dir.as_ref();
         let store = DiskStore::open(data_dir.join("store")).await?;
         let pki = Pki::load_or_create(&data_dir.join("pki"))?;
-        Self::start(Arc::new(store), pki).await
+        Self::start(Arc::new(store), pki, options).await
     }
 
     /// A control plane on any store, with certificates from `pki`.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn start(store: SharedStore, pki: Pki) -> Result<Self, Error> {
+    pub async fn start(store: SharedStore, pki: Pki, options: EmbeddedOptions) -> Result<Self, Error> {
         let index = Arc::new(Index::new(store.clone()));
         let registry = Registry {
             store: store.clone(),
@@ -139,7 +151,7 @@ impl Embedded {
         });
         tasks.spawn(control::run(registry.clone(), shutdown.clone()));
         tasks.close();
-        let api = ApiServer { registry, authenticator: Arc::new(Authenticator::new()), shutdown: shutdown.clone() };
+        let api = ApiServer { registry, authenticator: Arc::new(options.authenticator), shutdown: shutdown.clone() };
         let _stop_on_drop = shutdown.clone().drop_guard();
         let pki = Arc::new(pki);
         Ok(Self { inner: Arc::new(Inner { api, store, pki, tasks, shutdown, _stop_on_drop }) })

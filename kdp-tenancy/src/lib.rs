@@ -29,6 +29,6 @@ mod error;
 mod server;
 pub mod store;
 
-pub use embedded::Embedded;
+pub use embedded::{Embedded, EmbeddedOptions};
 pub use error::Error;
 pub use server::Server;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kdp_tenancy::{
-    Embedded,
+    Embedded, EmbeddedOptions,
     embedded::pki::Pki,
     store::{History, MemoryStore},
 };
@@ -233,7 +233,7 @@ async fn a_watch_list_ends_its_initial_events_with_a_bookmark() {
 async fn a_revision_that_is_no_longer_kept_is_gone() {
     let history = History::default().with_revisions(4);
     let store = Arc::new(MemoryStore::with_history(history));
-    let control_plane = Embedded::start(store, Pki::ephemeral().unwrap()).await.unwrap();
+    let control_plane = Embedded::start(store, Pki::ephemeral().unwrap(), EmbeddedOptions::new()).await.unwrap();
     let api: Api<ConfigMap> = Api::namespaced(system(&control_plane, "root"), "default");
     let first = api.create(&PostParams::default(), &config_map("a", "1")).await.unwrap().resource_version().unwrap();
     for i in 0..20 {
