@@ -18,7 +18,7 @@ use crate::{
         status::{Result, StatusError},
         surface::ExportId,
     },
-    store::{Entry, RangeQuery, Revision},
+    store::{Entry, RangePage, RangeQuery, Revision},
 };
 
 /// How many entries are read at once when a selector decides which of them count.
@@ -223,7 +223,8 @@ impl Registry {
                             Continue { version: CONTINUE_VERSION.into(), revision: read.revision.0, cluster, start }
                                 .encode()
                         });
-                        page.remaining = (matcher.is_everything() && !several).then_some(more);
+                        let is_exact = matcher.is_everything() && !several && read.remaining < RangePage::COUNTED;
+                        page.remaining = is_exact.then_some(more);
                     }
                     return Ok(page);
                 }
