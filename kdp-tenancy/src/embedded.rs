@@ -5,6 +5,7 @@ mod authorizer;
 mod builtin;
 mod consumers;
 mod control;
+mod conversion;
 mod crd;
 mod decode;
 mod discovery;

@@ -31,6 +31,12 @@ pub(super) fn validate(place: &Place, name: &str, object: &Value, old: Option<&V
     if errors.is_empty() { Ok(()) } else { Err(invalid(place, name, errors)) }
 }
 
+/// What the schema of the version that was asked for says, when another one is stored.
+pub(super) fn check_schema(place: &Place, name: &str, object: &Value, old: Option<&Value>) -> Result<()> {
+    let errors = place.served.schema.validate(object, old);
+    if errors.is_empty() { Ok(()) } else { Err(invalid(place, name, errors)) }
+}
+
 pub(super) fn modified(place: &Place, name: &str) -> StatusError {
     let message = "the object has been modified; please apply your changes to the latest version and try again";
     StatusError::conflict(place.reference(), name, message)
