@@ -9,6 +9,8 @@ mod conversion;
 mod crd;
 mod decode;
 mod discovery;
+mod exports;
+mod fanout;
 mod http;
 mod index;
 mod json_path;

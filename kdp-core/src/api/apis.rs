@@ -413,6 +413,7 @@ pub struct BoundSchema {
 #[serde(rename_all = "camelCase")]
 pub struct APIExportEndpointSliceSpec {
     /// The export; immutable.
+    #[schemars(extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "APIExport reference must not be changed"}]))]
     pub export: ExportReference,
     /// The Partition whose shards are listed. KDP has one shard and refuses it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use super::{
     Caller, Extra, Place, Registry, Saved, check_path_name,
     rules::{
-        bump_generation, check_fields, check_same_object, check_schema, check_type, has_generation, invalid,
-        keep_other_part, modified, name_rule, revision_of, seconds, settle_name, settle_namespace, validate,
+        admit, bump_generation, check_fields, check_same_object, check_schema, check_type, drop_claim_labels,
+        has_generation, invalid, keep_other_part, modified, name_rule, revision_of, seconds, settle_name,
+        settle_namespace, validate,
     },
 };
 use crate::{
@@ -128,6 +129,7 @@ impl Registry {
         }
         place.served.schema.apply_defaults(&mut object);
         let name = str_at(&object, &["metadata", "name"]).to_owned();
+        admit(place, &name, &mut object)?;
         let errors = meta::validate(&object["metadata"], resource.namespaced, name_rule(place));
         if !errors.is_empty() {
             return Err(invalid(place, &name, errors));
@@ -179,8 +181,8 @@ impl Registry {
     pub(crate) async fn patch(&self, write: Write<'_>, name: &str, kind: BodyType, body: Decoded) -> Result<Saved> {
         check_path_name(name)?;
         for _ in 0..ATTEMPTS {
-            let Some(old) = self.store.get(&write.place.key(name)).await? else {
-                if kind == BodyType::ApplyPatch && write.part == Part::Main {
+            let Some(old) = self.seen(write.place, name).await? else {
+                if kind == BodyType::ApplyPatch && write.part == Part::Main && write.place.may_create {
                     match self.create_by_apply(write, name, &body).await {
                         Err(error) if error.reason() == "AlreadyExists" => continue,
                         result => return result,
@@ -217,6 +219,7 @@ impl Registry {
         check_same_object(place, &name, old, &before, &new)?;
         meta::keep_immutable(&mut new["metadata"], &before["metadata"]);
         keep_other_part(place, write.part, &before, &mut new);
+        admit(place, &name, &mut new)?;
         metadata_mut(&mut new).insert("resourceVersion".into(), old.modified.to_string().into());
         place.served.schema.apply_defaults(&mut new);
         let mut extra = Extra::default();
@@ -334,6 +337,7 @@ impl<'a> Write<'a> {
         check_type(self.place, object)?;
         let warnings = check_fields(self.place, object, duplicates, self.query.field_validation)?;
         object::strip_cluster_annotation(object);
+        drop_claim_labels(object);
         settle_namespace(self.place, object)?;
         settle_name(name, object)?;
         Ok(warnings)
