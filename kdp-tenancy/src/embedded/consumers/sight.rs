@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::grants::bound_export;
 use crate::{
     embedded::{
-        object::{self, metadata_mut, object_at},
+        object::{self, metadata_mut},
         selector::ClaimSelector,
         status::Result,
         surface::ExportId,
@@ -74,8 +74,12 @@ impl Sight {
         match self {
             Self::Everything => Ok(()),
             Self::Claimed(selector) => {
-                metadata_mut(object);
-                selector.stamp(object_at(&mut object["metadata"], "labels"))
+                let mut labels = object["metadata"]["labels"].as_object().cloned().unwrap_or_default();
+                selector.stamp(&mut labels)?;
+                if !labels.is_empty() {
+                    metadata_mut(object).insert("labels".into(), labels.into());
+                }
+                Ok(())
             }
             _ => Err("object does not match required labels".into()),
         }
