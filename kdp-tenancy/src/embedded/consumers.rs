@@ -70,16 +70,16 @@ impl Bindings {
         if before == consumer {
             return Vec::new();
         }
-        let known = self.clusters.entry(cluster.clone()).or_default();
-        known.since = known.since.max(revision);
-        known.grants = Arc::new(known.grants.with(name, consumer.clone()));
-        let grants = known.grants.clone();
         if let Some(after) = &consumer {
             self.by_export.entry(after.export.clone()).or_default().insert(cluster.clone());
             for schema in &after.schemas {
                 *self.users.entry(schema.clone()).or_default() += 1;
             }
         }
+        let known = self.clusters.entry(cluster.clone()).or_default();
+        known.since = known.since.max(revision);
+        known.grants = Arc::new(known.grants.with(name, consumer));
+        let grants = known.grants.clone();
         let mut unused = Vec::new();
         if let Some(before) = before {
             if grants.binding_to(&before.export).is_none()

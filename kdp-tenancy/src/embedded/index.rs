@@ -236,10 +236,8 @@ impl Index {
                 }
                 self.queue.add(Work::Slice { cluster, name: key.name.into() });
             }
-            ("apis.kcp.io", "apiresourceschemas") if cluster.as_str() == BOUND_SCHEMAS => {
-                if entry.is_some() {
-                    self.queue.add(Work::Schema(key.name.into()));
-                }
+            ("apis.kcp.io", "apiresourceschemas") if cluster.as_str() == BOUND_SCHEMAS && entry.is_some() => {
+                self.queue.add(Work::Schema(key.name.into()));
             }
             ("apis.kcp.io", "apiresourceschemas") if previous.is_none() && !cluster.is_system() => {
                 self.caches.lock().remove(&cluster);

@@ -38,17 +38,17 @@ const BINDING_CLAIMS: [Claims; 3] = [
 
 pub(super) fn binding_from_stored(binding: &mut Value) {
     for claims in &BINDING_CLAIMS {
-        claims.from_stored(binding);
+        claims.show(binding);
     }
 }
 
 pub(super) fn binding_to_stored(binding: &mut Value) -> Result<(), Vec<FieldError>> {
-    let errors: Vec<_> = BINDING_CLAIMS.iter().filter_map(|claims| claims.to_stored(binding).err()).collect();
+    let errors: Vec<_> = BINDING_CLAIMS.iter().filter_map(|claims| claims.store(binding).err()).collect();
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
 pub(super) fn export_from_stored(export: &mut Value) {
-    EXPORT_CLAIMS.from_stored(export);
+    EXPORT_CLAIMS.show(export);
     let Some(Value::Array(resources)) = take(export, "resources") else {
         annotations_mut(export, |annotations| drop(annotations.remove(RESOURCES)));
         return;
@@ -63,7 +63,7 @@ pub(super) fn export_from_stored(export: &mut Value) {
 }
 
 pub(super) fn export_to_stored(export: &mut Value) -> Result<(), Vec<FieldError>> {
-    let mut errors: Vec<_> = EXPORT_CLAIMS.to_stored(export).err().into_iter().collect();
+    let mut errors: Vec<_> = EXPORT_CLAIMS.store(export).err().into_iter().collect();
     let mut resources = Vec::new();
     let names = take(export, "latestResourceSchemas");
     for (i, name) in names.as_ref().and_then(Value::as_array).into_iter().flatten().enumerate() {

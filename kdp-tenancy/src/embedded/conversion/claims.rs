@@ -23,7 +23,8 @@ const ONLY_V1: [&str; 2] = ["all", "resourceSelector"];
 const ONLY_V2: [&str; 3] = ["verbs", "selector", "defaultSelector"];
 
 impl Claims {
-    pub(super) fn from_stored(&self, object: &mut Value) {
+    /// Brings the claims of an object from `v1alpha2` to `v1alpha1`.
+    pub(super) fn show(&self, object: &mut Value) {
         let parked = annotation(object, self.in_v2).unwrap_or_default();
         let mut rest = Vec::new();
         for claim in self.list(object) {
@@ -42,9 +43,11 @@ impl Claims {
         store_annotation(object, self.in_v1, &rest);
     }
 
+    /// Brings the claims of an object from `v1alpha1` to `v1alpha2`.
+    ///
     /// # Errors
     /// When the annotation with what `v1alpha2` said is not a list of claims.
-    pub(super) fn to_stored(&self, object: &mut Value) -> Result<(), FieldError> {
+    pub(super) fn store(&self, object: &mut Value) -> Result<(), FieldError> {
         let parked = annotation(object, self.in_v1)?;
         let mut rest = Vec::new();
         for claim in self.list(object) {

@@ -1,3 +1,5 @@
+#![expect(clippy::needless_pass_by_value, reason = "tables of json! literals read best by value")]
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

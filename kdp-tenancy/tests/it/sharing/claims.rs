@@ -37,15 +37,9 @@ async fn no_read_shows_an_object_that_is_not_selected() {
             assert!(!list.to_string().contains("hidden"), "{path}{query}: {list}");
         }
     }
-    for accept in [
-        "application/json;as=Table;v=v1;g=meta.k8s.io",
-        "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
-        "application/yaml",
-    ] {
-        let headers = [("accept", &*format!("{accept},application/json"))];
-        if accept == "application/yaml" {
-            continue;
-        }
+    for shape in ["Table", "PartialObjectMetadataList"] {
+        let accept = format!("application/json;as={shape};v=v1;g=meta.k8s.io,application/json");
+        let headers = [("accept", &*accept)];
         let list = inside.send("GET", SECRETS, &headers, &Value::Null).await.done();
         assert!(!list.to_string().contains("hidden") && list.to_string().contains("shown"), "{accept}: {list}");
         let one = inside.send("GET", &format!("{SECRETS}/hidden"), &headers, &Value::Null).await;
@@ -163,33 +157,65 @@ async fn an_identity_opens_only_what_is_bound_under_it() {
     let stage = Stage::new().await;
     let group = "w.example.com";
     let first = stage.widgets("root:provider", "first", group).await;
+    // Somebody else offers a resource of the same name, and knows the identity of that one only.
+    let other = stage.widgets("root:b", "first", group).await;
+    assert_ne!(first, other);
     let claim =
         |identity: &str| json!([{"group": group, "resource": "widgets", "verbs": ["*"], "identityHash": identity}]);
-    for (name, identity) in [("right", &*first), ("wrong", &"0".repeat(64))] {
-        stage.export("root:provider", name, json!([]), claim(identity)).await;
-    }
-    let without = json!({"apiVersion": "apis.kcp.io/v1alpha2", "kind": "APIExport", "metadata": {"name": "none"},
-        "spec": {"permissionClaims": [{"group": group, "resource": "widgets", "verbs": ["*"]}]}});
-    assert_eq!(stage.at("root:provider").post(&format!("{APIS}/apiexports"), without).await.0, 422);
-
     let accepted = |identity: &str| {
         json!([{"group": group, "resource": "widgets", "verbs": ["*"], "identityHash": identity,
             "selector": {"matchAll": true}, "state": "Accepted"}])
     };
     stage.bind("root:a", "first", json!([])).await;
-    stage.bind("root:a", "right", accepted(&first)).await;
-    stage.bind("root:a", "wrong", accepted(&"0".repeat(64))).await;
     let widgets = format!("/apis/{group}/v1/namespaces/default/widgets");
     let widget = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "w"}});
     stage.at("root:a").post(&widgets, widget).await.done();
     let all = format!("/apis/{group}/v1/widgets");
-    assert_eq!(stage.through(&stage.provider, "right", None).names(&all).await, ["w"]);
-    assert_eq!(stage.through(&stage.provider, "right", Some(&stage.a)).names(&widgets).await, ["w"]);
-    for consumer in [None, Some(&stage.a)] {
-        let wrong = stage.through(&stage.provider, "wrong", consumer);
-        assert!(matches!(wrong.get(&all).await.0, 403 | 404), "{consumer:?}");
-        assert!(matches!(wrong.get(&format!("{widgets}/w")).await.0, 403 | 404 | 405), "{consumer:?}");
+    let unknown = "0".repeat(64);
+    for (name, identity, opens) in [("right", &first, true), ("other", &other, false), ("unknown", &unknown, false)] {
+        stage.export("root:provider", name, json!([]), claim(identity)).await;
+        stage.bind("root:a", name, accepted(identity)).await;
+        let seen = stage.through(&stage.provider, name, None).get(&all).await;
+        let inside = stage.through(&stage.provider, name, Some(&stage.a));
+        if opens {
+            assert_eq!(seen.done()["items"].as_array().unwrap().len(), 1);
+            assert_eq!(inside.names(&widgets).await, ["w"]);
+        } else {
+            assert!(seen.0 == 404 || seen.1["items"] == json!([]), "{name}: {seen:?}");
+            for path in [widgets.clone(), format!("{widgets}/w"), all.clone()] {
+                assert!(matches!(inside.get(&path).await.0, 403 | 404), "{name} {path}");
+                assert!(matches!(inside.delete(&path).await.0, 403..=405), "{name} {path}");
+            }
+        }
     }
+    let without = json!({"apiVersion": "apis.kcp.io/v1alpha2", "kind": "APIExport", "metadata": {"name": "none"},
+        "spec": {"permissionClaims": [{"group": group, "resource": "widgets", "verbs": ["*"]}]}});
+    assert_eq!(stage.at("root:provider").post(&format!("{APIS}/apiexports"), without).await.0, 422);
+
+    // The claim is not on whatever comes to the same names later.
+    let everywhere = stage.through(&stage.provider, "right", None);
+    let revision = everywhere.revision(&all).await;
+    let mut events = everywhere.watch(&format!("{all}?watch=true&resourceVersion={revision}")).await;
+    let a = stage.at("root:a");
+    a.delete(&format!("{APIS}/apibindings/first")).await.done();
+    crate::support::eventually(async || a.get(&format!("{APIS}/apibindings/first")).await.0 == 404).await;
+    let again = json!({"apiVersion": "apis.kcp.io/v1alpha2", "kind": "APIBinding", "metadata": {"name": "again"},
+        "spec": {"reference": {"export": {"path": "root:b", "name": "first"}}}});
+    assert_eq!(a.post(&format!("{APIS}/apibindings"), again).await.done()["status"]["phase"], "Bound");
+    for name in ["v", "w"] {
+        let widget = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": name}});
+        a.post(&widgets, widget).await.done();
+    }
+    assert_eq!(everywhere.names(&all).await, [""; 0]);
+    assert!(matches!(stage.through(&stage.provider, "right", Some(&stage.a)).get(&all).await.0, 403 | 404));
+    let past = format!("{all}?resourceVersion={revision}&resourceVersionMatch=Exact");
+    assert_eq!(everywhere.names(&past).await, [""; 0]);
+    a.delete(&format!("{APIS}/apibindings/again")).await.done();
+    crate::support::eventually(async || a.get(&format!("{APIS}/apibindings/again")).await.0 == 404).await;
+    stage.bind("root:a", "first", json!([])).await;
+    let widget = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "last"}});
+    a.post(&widgets, widget).await.done();
+    events.expect(&[("DELETED", "w"), ("ADDED", "last")]).await;
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 //! A provider with exports, consumers that bind them, and what each of them says and hears.
+#![expect(clippy::needless_pass_by_value, reason = "json! literals read best by value")]
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
