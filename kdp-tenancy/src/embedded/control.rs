@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     consumers::bound_export,
     key::{ParsedKey, ResourceKey, cluster_prefix},
-    kinds::{self, crd as crds, export, namespace},
+    kinds::{self, bound_schema, crd as crds, namespace, slice},
     object::{self, finalizers, metadata_mut, str_at},
     queue::Work,
     registry::{Caller, Extra, Place, Registry, remove::DeleteOptions},
@@ -112,7 +112,7 @@ async fn step(registry: &Registry, work: &Work) -> Result<Step> {
             for (consumer, binding) in registry.index.unsettled() {
                 registry.index.queue.add(Work::Binding { cluster: consumer, name: binding });
             }
-            export::settle_slice(registry, &id).await?;
+            slice::update_all(registry, &id).await?;
             Ok(Step::Done)
         }
         Work::Exports(cluster) => {
@@ -124,10 +124,19 @@ async fn step(registry: &Registry, work: &Work) -> Result<Step> {
             }
             Ok(Step::Done)
         }
-        Work::Slice(id) => {
-            export::settle_slice(registry, id).await?;
+        Work::Slices(id) => {
+            slice::update_all(registry, id).await?;
             Ok(Step::Done)
         }
+        Work::Slice { cluster, name } => {
+            slice::update(registry, cluster, name).await?;
+            Ok(Step::Done)
+        }
+        Work::Schema(uid) => {
+            bound_schema::collect(registry, uid).await?;
+            Ok(Step::Done)
+        }
+        Work::Names(cluster) => settle_names(registry, cluster).await,
     }
 }
 
@@ -292,6 +301,23 @@ async fn empty_crd(registry: &Registry, cluster: &LogicalClusterName, name: &str
     release(registry, &place, &entry, crd, crds::FINALIZER).await
 }
 
+/// Lets definitions and bindings that lost a conflict about names look again.
+async fn settle_names(registry: &Registry, cluster: &LogicalClusterName) -> Result<Step> {
+    if crds::settle_names(registry, cluster).await? {
+        registry.index.queue.add(Work::Names(cluster.clone()));
+    }
+    let prefix = ResourceKey::new(cluster, "apis.kcp.io", "apibindings").prefix(None);
+    for entry in registry.store.range(RangeQuery::prefix(prefix)).await?.entries {
+        let binding = object::decode(&entry)?;
+        let lost = |condition: &Value| condition["status"] == "False" && condition["reason"] == "NamingConflicts";
+        if binding["status"]["conditions"].as_array().into_iter().flatten().any(lost) {
+            let name = str_at(&binding, &["metadata", "name"]).to_owned();
+            registry.index.queue.add(Work::Binding { cluster: cluster.clone(), name });
+        }
+    }
+    Ok(Step::Done)
+}
+
 /// Brings a binding up to date with its export, or removes what it brought when it is deleted.
 async fn settle_binding(registry: &Registry, cluster: &LogicalClusterName, name: &str) -> Result<Step> {
     let found = registry.find(cluster, "apis.kcp.io", "apibindings", None, name).await?;
@@ -314,9 +340,7 @@ async fn settle_binding(registry: &Registry, cluster: &LogicalClusterName, name:
     }
     let before = binding.clone();
     let mut extra = Extra::default();
-    if bound_export(&binding).is_none() {
-        kinds::claim_names(registry, cluster, &mut extra).await?;
-    }
+    kinds::claim_names(registry, cluster, &mut extra).await?;
     kinds::settle_binding(registry, cluster, &mut binding, &mut extra).await?;
     if binding == before {
         return Ok(Step::Done);

@@ -126,7 +126,7 @@ impl Call<'_> {
 
     /// Answers a request about objects.
     async fn resource(&self, placed: Placed, path: ResourcePath, verb: Verb, body: Body) -> Result<Response<Body>> {
-        let Placed { place, coverage, scope, only_bindings_of } = placed;
+        let Placed { place, coverage, scope } = placed;
         let registry = &self.server.registry;
         let format = negotiate::format(&self.parts.headers)?;
         let part = Self::part(&place, &path, verb)?;
@@ -135,21 +135,16 @@ impl Call<'_> {
             let review = reviews::answer(self, &place, &body.value).await?;
             return respond::value(format, http::StatusCode::CREATED, &review);
         }
-        let matcher = || -> Result<Matcher> {
-            let matcher = Matcher::new(&place, &self.query)?.named(path.name.clone());
-            Ok(match &only_bindings_of {
-                Some(export) => matcher.bound_to(export.clone()),
-                None => matcher,
-            })
+        let matcher = || Matcher::new(&place, &self.query).map(|matcher| matcher.named(path.name.clone()));
+        let view = match &scope {
+            WatchScope::View(view) => Some(view.clone()),
+            WatchScope::One | WatchScope::All => None,
         };
-        let coverage = Coverage { place: &place, clusters: coverage };
+        let coverage = Coverage { place: &place, clusters: coverage, view };
         let name = path.name.as_deref().unwrap_or_default();
         match verb {
             Verb::Get => {
                 let entry = registry.get(&place, name).await?;
-                if !matcher()?.matches(&entry)? {
-                    return Err(StatusError::not_found(place.reference(), name));
-                }
                 respond::entry(format, &place, &self.query, &entry)
             }
             Verb::List => {

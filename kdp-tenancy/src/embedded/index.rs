@@ -4,8 +4,10 @@
 //! Nothing here is written back. A replica on a shared store, and a restart, arrive at the same
 //! index because its only source is the store.
 
+mod export_surface;
+
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -17,7 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     auth::Policy,
-    consumers::{Bindings, Consumer, Reach, bound_export},
+    consumers::{Bindings, Consumer, Grants, Past, bound_export},
+    exports::{Exports, Slice},
+    fanout::Fanout,
     key::{ParsedKey, ResourceKey},
     object::{self, str_at},
     queue::{Work, WorkQueue},
@@ -38,10 +42,12 @@ pub(crate) struct Index {
     store: SharedStore,
     tree: RwLock<Tree>,
     bindings: RwLock<Bindings>,
+    exports: RwLock<Exports>,
     unsettled: Mutex<HashSet<(LogicalClusterName, String)>>,
     caches: Mutex<HashMap<LogicalClusterName, Arc<Cache>>>,
     shared: Shared,
     applied: watch::Sender<Revision>,
+    pub(crate) fanout: Arc<Fanout>,
     pub(crate) queue: WorkQueue,
 }
 
@@ -70,10 +76,12 @@ impl Index {
             store,
             tree: RwLock::default(),
             bindings: RwLock::default(),
+            exports: RwLock::default(),
             unsettled: Mutex::default(),
             caches: Mutex::default(),
             shared: Shared::default(),
             applied: watch::channel(Revision(0)).0,
+            fanout: Arc::default(),
             queue: WorkQueue::default(),
         }
     }
@@ -81,12 +89,18 @@ impl Index {
     /// Reads the store once and returns the revision up to which the index is now true.
     pub(crate) async fn load(&self) -> Result<Revision, StoreError> {
         *self.tree.write() = Tree::default();
-        *self.bindings.write() = Bindings::default();
+        *self.exports.write() = Exports::default();
         self.caches.lock().clear();
         let page = self.store.range(RangeQuery::prefix("")).await?;
+        // In one piece: half of the bindings would hide half of the consumers.
+        let bindings = RwLock::default();
         for entry in &page.entries {
-            self.apply(&entry.key, Some(entry), None, entry.modified);
+            self.apply(&bindings, &entry.key, Some(entry), None, entry.modified);
         }
+        let mut bindings = bindings.into_inner();
+        bindings.forget_before(page.revision);
+        *self.bindings.write() = bindings;
+        self.fanout.restart(page.revision);
         self.applied.send_replace(page.revision);
         Ok(page.revision)
     }
@@ -125,7 +139,7 @@ impl Index {
     /// Applies `event` and everything behind it that is there already.
     async fn catch_up(&self, event: Arc<Event>, events: &mut Watch) -> Result<(), WatchError> {
         let mut last = event.revision;
-        self.apply(&event.key, event.entry.as_ref(), event.previous.as_ref(), event.revision);
+        self.take(&event);
         loop {
             // Every event up to `newest` is in the watch by now, so the index has seen all of it
             // once the watch is empty.
@@ -133,7 +147,7 @@ impl Index {
             while let Some(next) = events.try_next() {
                 let event = next?;
                 last = event.revision;
-                self.apply(&event.key, event.entry.as_ref(), event.previous.as_ref(), event.revision);
+                self.take(&event);
             }
             self.applied.send_replace(newest);
             if last <= newest {
@@ -142,6 +156,24 @@ impl Index {
             // The store hands out the events of a transaction just before it reports its revision.
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Applies an event, and passes it on to whoever watches its resource everywhere.
+    fn take(&self, event: &Arc<Event>) {
+        self.apply(&self.bindings, &event.key, event.entry.as_ref(), event.previous.as_ref(), event.revision);
+        self.fanout.publish(event, || {
+            let cluster = ParsedKey::parse(&event.key).and_then(|key| key.cluster.parse().ok());
+            let mut exports: Vec<_> =
+                cluster.iter().flat_map(|c| self.grants(c).exports().cloned().collect::<Vec<_>>()).collect();
+            let previous = event.previous.as_ref().and_then(|entry| object::decode(entry).ok());
+            exports.extend(previous.as_ref().and_then(bound_export));
+            exports
+        });
+    }
+
+    /// The revision that the index has seen and passed on.
+    pub(crate) fn reached(&self) -> Revision {
+        *self.applied.borrow()
     }
 
     /// Waits until the index has seen the transaction of `revision`. Cancel-safe.
@@ -157,13 +189,20 @@ impl Index {
             (group, plural),
             ("tenancy.kcp.io", "workspaces")
                 | ("core.kcp.io", "logicalclusters")
-                | ("apis.kcp.io", "apiexports" | "apibindings")
+                | ("apis.kcp.io", "apiexports" | "apibindings" | "apiexportendpointslices")
                 | ("apiextensions.k8s.io", "customresourcedefinitions")
                 | ("rbac.authorization.k8s.io", _)
         )
     }
 
-    fn apply(&self, key: &str, entry: Option<&Entry>, previous: Option<&Entry>, revision: Revision) {
+    fn apply(
+        &self,
+        bindings: &RwLock<Bindings>,
+        key: &str,
+        entry: Option<&Entry>,
+        previous: Option<&Entry>,
+        revision: Revision,
+    ) {
         let Some(key) = ParsedKey::parse(key) else { return };
         let Ok(cluster) = key.cluster.parse::<LogicalClusterName>() else { return };
         match (key.group, key.plural) {
@@ -178,12 +217,27 @@ impl Index {
                 }
             }
             ("apis.kcp.io", "apibindings") => {
-                self.apply_binding(&cluster, &key, entry, revision);
+                self.apply_binding(bindings, &cluster, &key, entry, revision);
                 self.caches.lock().remove(&cluster);
+                if previous.is_some() {
+                    self.queue.add(Work::Names(cluster));
+                }
             }
             ("apis.kcp.io", "apiexports") => {
                 self.caches.lock().remove(&cluster);
+                let id = ExportId { cluster: cluster.to_string(), name: key.name.into() };
+                self.exports.write().set_export(&id, decoded(previous).as_ref(), decoded(entry).as_ref());
                 self.queue.add(Work::Export { cluster, name: key.name.into() });
+            }
+            ("apis.kcp.io", "apiexportendpointslices") => {
+                if let Some(object) = decoded(entry.or(previous)) {
+                    let slice = Slice { cluster: cluster.clone(), name: key.name.into() };
+                    self.exports.write().set_slice(slice, &object, entry.is_some());
+                }
+                self.queue.add(Work::Slice { cluster, name: key.name.into() });
+            }
+            ("apis.kcp.io", "apiresourceschemas") if cluster.as_str() == BOUND_SCHEMAS && entry.is_some() => {
+                self.queue.add(Work::Schema(key.name.into()));
             }
             ("apis.kcp.io", "apiresourceschemas") if previous.is_none() && !cluster.is_system() => {
                 self.caches.lock().remove(&cluster);
@@ -191,6 +245,10 @@ impl Index {
             }
             ("apiextensions.k8s.io", "customresourcedefinitions") => {
                 self.caches.lock().remove(&cluster);
+                let is_settled = decoded(entry).as_ref().is_some_and(super::kinds::crd::is_established);
+                if previous.is_some() || !is_settled {
+                    self.queue.add(Work::Names(cluster.clone()));
+                }
                 self.queue_if_deleting(entry, || Work::Crd { cluster, name: key.name.into() });
             }
             ("", "namespaces") => {
@@ -241,16 +299,24 @@ impl Index {
 
     fn apply_binding(
         &self,
+        bindings: &RwLock<Bindings>,
         cluster: &LogicalClusterName,
         key: &ParsedKey<'_>,
         entry: Option<&Entry>,
         revision: Revision,
     ) {
         let binding = entry.and_then(|entry| object::decode(entry).ok());
-        let export = binding.as_ref().map_or_else(|| self.bindings.read().export_of(cluster, key.name), bound_export);
-        self.bindings.write().set(cluster, key.name, binding.as_ref().and_then(Consumer::of), revision);
-        if let Some(export) = export {
-            self.queue.add(Work::Slice(export));
+        let consumer = binding.as_ref().and_then(Consumer::of);
+        let mut bindings = bindings.write();
+        let mut exports: Vec<_> = bindings.grants(cluster).exports().cloned().collect();
+        let unused = bindings.set(cluster, key.name, consumer, revision);
+        drop(bindings);
+        exports.extend(binding.as_ref().and_then(bound_export));
+        for export in exports {
+            self.queue.add(Work::Slices(export));
+        }
+        for schema in unused {
+            self.queue.add(Work::Schema(schema));
         }
         let name = (cluster.clone(), key.name.to_owned());
         let is_bound = binding.as_ref().is_some_and(|binding| bound_export(binding).is_some());
@@ -306,61 +372,37 @@ impl Index {
         self.bindings.read().consumers(export)
     }
 
-    /// What an export may do with a resource of a logical cluster.
-    pub(crate) fn reach(&self, export: &ExportId, cluster: &LogicalClusterName, group: &str, plural: &str) -> Reach {
-        self.bindings.read().reach(export, cluster, group, plural)
+    /// What the bindings of a logical cluster grant.
+    pub(crate) fn grants(&self, cluster: &LogicalClusterName) -> Arc<Grants> {
+        self.bindings.read().grants(cluster)
     }
 
-    /// Whether an export could see a resource of a logical cluster at `revision`, shortly ago.
-    pub(crate) fn reached_at(
-        &self,
-        export: &ExportId,
-        cluster: &LogicalClusterName,
-        group: &str,
-        plural: &str,
-        revision: Revision,
-    ) -> bool {
-        self.bindings.read().reached_at(export, cluster, group, plural, revision)
+    /// What they granted at `revision`, if the index knows.
+    pub(crate) fn grants_at(&self, cluster: &LogicalClusterName, revision: Revision) -> Past {
+        self.bindings.read().grants_at(cluster, revision)
+    }
+
+    /// The exports with this identity, in order.
+    fn exports_with_identity(&self, hash: &str) -> Vec<ExportId> {
+        self.exports.read().with_identity(hash)
+    }
+
+    /// The endpoint slices that may refer to an export.
+    pub(crate) fn slices_of(&self, export: &ExportId) -> BTreeSet<Slice> {
+        let Ok(cluster) = export.cluster.parse() else { return BTreeSet::new() };
+        let path = self.path(&cluster);
+        self.exports.read().slices_of(export, &path)
+    }
+
+    /// Whether any binding uses the schema with this UID.
+    pub(crate) fn uses_schema(&self, uid: &str) -> bool {
+        self.bindings.read().uses(uid)
     }
 
     /// The surface of a logical cluster.
     pub(crate) async fn surface(&self, cluster: &LogicalClusterName) -> Result<Arc<Surface>> {
         let cache = self.cache(cluster);
         cache.surface.get_or_try_init(|| self.load_surface(cluster)).await.cloned()
-    }
-
-    /// What the provider of an export sees: the exported resources, those it claims, and bindings.
-    pub(crate) async fn export_surface(&self, export: &ExportId) -> Result<Arc<Surface>> {
-        let cluster: LogicalClusterName = export.cluster.parse().map_err(|_| StatusError::page_not_found())?;
-        let cache = self.cache(&cluster);
-        if let Some(surface) = cache.exports.lock().get(&export.name) {
-            return Ok(surface.clone());
-        }
-        let surface = Arc::new(self.load_export_surface(&cluster, export).await?);
-        cache.exports.lock().insert(export.name.clone(), surface.clone());
-        Ok(surface)
-    }
-
-    async fn load_export_surface(&self, cluster: &LogicalClusterName, export: &ExportId) -> Result<Surface> {
-        let key = ResourceKey::new(cluster, "apis.kcp.io", "apiexports").object(None, &export.name);
-        let found = self.store.get(&key).await?.ok_or_else(StatusError::page_not_found)?;
-        let object = object::decode(&found)?;
-        let mut served = Vec::new();
-        for resource in object["spec"]["resources"].as_array().into_iter().flatten() {
-            let key = ResourceKey::new(cluster, "apis.kcp.io", "apiresourceschemas");
-            let Some(entry) = self.store.get(&key.object(None, str_at(resource, &["schema"]))).await? else { continue };
-            let schema = object::decode(&entry)?;
-            let schema_uid = str_at(&schema, &["metadata", "uid"]).to_owned();
-            let origin = Origin::Bound { export: export.clone(), schema_uid };
-            served.extend(self.shared.compile(&origin, &schema).iter().cloned());
-        }
-        let base = Surface::base();
-        let claims = object["spec"]["permissionClaims"].as_array();
-        for claim in claims.into_iter().flatten() {
-            served.extend(base.versions(str_at(claim, &["group"]), str_at(claim, &["resource"])).iter().cloned());
-        }
-        served.extend(base.versions("apis.kcp.io", "apibindings").iter().cloned());
-        Ok(Surface::new(served))
     }
 
     /// The RBAC policy of a logical cluster; `None` when there is no such cluster.
@@ -435,7 +477,7 @@ impl Index {
 
     /// The name of the binding through which a logical cluster binds an export.
     pub(crate) fn binding_name(&self, export: &ExportId, cluster: &LogicalClusterName) -> Option<String> {
-        self.bindings.read().name_of(export, cluster)
+        self.grants(cluster).binding_to(export).map(Into::into)
     }
 
     /// The bindings to an export, as logical cluster and name.
@@ -447,6 +489,10 @@ impl Index {
     pub(crate) fn unsettled(&self) -> Vec<(LogicalClusterName, String)> {
         self.unsettled.lock().iter().cloned().collect()
     }
+}
+
+fn decoded(entry: Option<&Entry>) -> Option<Value> {
+    object::decode(entry?).ok()
 }
 
 /// Where the copy of the schema with this UID is stored.

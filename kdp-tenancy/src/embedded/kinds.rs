@@ -1,11 +1,14 @@
 //! What single kinds need beyond storage: derived fields, rules, and what is written with them.
 
 mod binding;
+pub(crate) mod bound_schema;
+pub(crate) mod claims;
 pub(crate) mod crd;
 pub(crate) mod export;
 pub(crate) mod namespace;
 mod rbac;
 mod secret;
+pub(crate) mod slice;
 pub(crate) mod workspace;
 
 pub(crate) use binding::settle as settle_binding;
@@ -46,6 +49,7 @@ pub(crate) async fn prepare_create(
             crd::create(registry, place, object).await?;
         }
         ("apis.kcp.io", "apiexports") => export::create(registry, place, object, extra).await?,
+        ("apis.kcp.io", "apiexportendpointslices") => slice::create(registry, place, caller, object).await?,
         ("apis.kcp.io", "apibindings") => {
             claim_names(registry, &place.cluster, extra).await?;
             binding::create(registry, place, caller, object, extra).await?;
@@ -76,9 +80,11 @@ pub(crate) async fn prepare_update(
             only_system(place, caller, object)?;
         }
         ("apiextensions.k8s.io", "customresourcedefinitions") if part == Part::Main => {
-            crd::update(registry, place, before, object).await?;
+            crd::update(registry, place, before, object, extra).await?;
         }
-        ("apis.kcp.io", "apibindings" | "apiexports") if part == Part::Status => only_system(place, caller, object)?,
+        ("apis.kcp.io", "apibindings" | "apiexports" | "apiexportendpointslices") if part == Part::Status => {
+            only_system(place, caller, object)?;
+        }
         ("apis.kcp.io", "apiexports") => export::update(before, object),
         ("apis.kcp.io", "apibindings") => binding::update(registry, place, caller, before, object, extra).await?,
         ("rbac.authorization.k8s.io", _) if part == Part::Main => {
@@ -96,6 +102,8 @@ pub(crate) fn validate(place: &Place, object: &Value, old: Option<&Value>) -> Ve
         ("apiextensions.k8s.io", "customresourcedefinitions") => definition::validate(object, old),
         ("apis.kcp.io", "apiresourceschemas") => definition::validate_api_resource_schema(object, old),
         ("apis.kcp.io", "apiexports") => export::validate(object),
+        ("apis.kcp.io", "apibindings") => claims::validate_answers(object),
+        ("apis.kcp.io", "apiexportendpointslices") => slice::validate(object),
         _ => Vec::new(),
     }
 }

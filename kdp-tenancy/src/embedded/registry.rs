@@ -3,6 +3,7 @@
 pub(crate) mod list;
 pub(crate) mod remove;
 pub(crate) mod rules;
+pub(crate) mod view;
 pub(crate) mod watch;
 pub(crate) mod write;
 
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use super::{
     authorizer::Authorizer,
+    consumers::Sight,
     index::Index,
     key::ResourceKey,
     object,
@@ -40,6 +42,10 @@ pub(crate) struct Place {
     pub(crate) namespace: Option<String>,
     /// `group/version` of what is asked for.
     pub(crate) api_version: String,
+    /// Which of the objects there the request sees.
+    pub(crate) sight: Sight,
+    /// Whether it may create objects, should a patch come to that.
+    pub(crate) may_create: bool,
 }
 
 /// Who writes, and under which name the fields are managed.
@@ -77,7 +83,7 @@ pub(crate) struct Extra {
 impl Place {
     pub(crate) fn new(cluster: LogicalClusterName, served: Arc<Served>, namespace: Option<String>) -> Self {
         let api_version = api_version(&served.resource.group, &served.resource.version);
-        Self { cluster, served, namespace, api_version }
+        Self { cluster, served, namespace, api_version, sight: Sight::Everything, may_create: true }
     }
 
     pub(crate) fn reference(&self) -> ResourceRef<'_> {
@@ -121,7 +127,15 @@ impl Registry {
     /// The stored object.
     pub(crate) async fn get(&self, place: &Place, name: &str) -> Result<Entry> {
         check_path_name(name)?;
-        self.store.get(&place.key(name)).await?.ok_or_else(|| StatusError::not_found(place.reference(), name))
+        self.seen(place, name).await?.ok_or_else(|| StatusError::not_found(place.reference(), name))
+    }
+
+    /// The stored object, if there is one that the request sees.
+    pub(crate) async fn seen(&self, place: &Place, name: &str) -> Result<Option<Entry>> {
+        match self.store.get(&place.key(name)).await? {
+            Some(entry) if place.sight.shows(&entry)? => Ok(Some(entry)),
+            _ => Ok(None),
+        }
     }
 
     /// Commits, and waits until this server's own view includes it.

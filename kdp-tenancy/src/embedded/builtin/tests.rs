@@ -36,7 +36,9 @@ fn a_workspace_serves_these_kinds() {
         listed,
         [
             "apiextensions.k8s.io/v1 customresourcedefinitions CustomResourceDefinition cluster stored +status",
+            "apis.kcp.io/v1alpha1 apibindings APIBinding cluster stored +status",
             "apis.kcp.io/v1alpha1 apiexportendpointslices APIExportEndpointSlice cluster stored +status",
+            "apis.kcp.io/v1alpha1 apiexports APIExport cluster stored +status",
             "apis.kcp.io/v1alpha1 apiresourceschemas APIResourceSchema cluster stored",
             "apis.kcp.io/v1alpha2 apibindings APIBinding cluster stored +status",
             "apis.kcp.io/v1alpha2 apiexports APIExport cluster stored +status",
