@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use kdp_core::{LogicalClusterName, WorkspacePath};
+use kdp_core::{LogicalClusterName, WorkspacePath, api::tenancy::BINDINGS_INITIALIZER};
 use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use tokio::sync::{OnceCell, watch};
@@ -19,6 +19,8 @@ use super::{
     auth::Policy,
     consumers::{Bindings, Consumer, Reach, bound_export},
     key::{ParsedKey, ResourceKey},
+    kinds::logical_cluster::Stage,
+    lifecycles::Lifecycles,
     object::{self, str_at},
     queue::{Work, WorkQueue},
     status::{Result, StatusError},
@@ -38,6 +40,7 @@ pub(crate) struct Index {
     store: SharedStore,
     tree: RwLock<Tree>,
     bindings: RwLock<Bindings>,
+    lifecycles: RwLock<Lifecycles>,
     unsettled: Mutex<HashSet<(LogicalClusterName, String)>>,
     caches: Mutex<HashMap<LogicalClusterName, Arc<Cache>>>,
     shared: Shared,
@@ -70,6 +73,7 @@ impl Index {
             store,
             tree: RwLock::default(),
             bindings: RwLock::default(),
+            lifecycles: RwLock::default(),
             unsettled: Mutex::default(),
             caches: Mutex::default(),
             shared: Shared::default(),
@@ -82,6 +86,7 @@ impl Index {
     pub(crate) async fn load(&self) -> Result<Revision, StoreError> {
         *self.tree.write() = Tree::default();
         *self.bindings.write() = Bindings::default();
+        *self.lifecycles.write() = Lifecycles::default();
         self.caches.lock().clear();
         let page = self.store.range(RangeQuery::prefix("")).await?;
         for entry in &page.entries {
@@ -169,6 +174,7 @@ impl Index {
         match (key.group, key.plural) {
             ("tenancy.kcp.io", "workspaces") => self.apply_workspace(&cluster, &key, entry, previous),
             ("core.kcp.io", "logicalclusters") => {
+                self.apply_lifecycle(&cluster, entry);
                 let mut tree = self.tree.write();
                 if entry.is_some() {
                     tree.clusters.entry(cluster).or_default().exists = true;
@@ -201,6 +207,36 @@ impl Index {
             }
             _ => {}
         }
+    }
+
+    /// Notes whom a logical cluster waits for, and looks after it when that is this server.
+    fn apply_lifecycle(&self, cluster: &LogicalClusterName, entry: Option<&Entry>) {
+        let header = entry.and_then(|entry| object::header(entry).ok());
+        self.lifecycles.write().set(cluster, header.as_ref().map(|header| &header.metadata.labels));
+        self.queue_bindings(cluster);
+        if header.is_some_and(|header| header.metadata.deletion_timestamp.is_some()) {
+            let parent = self.tree.read().clusters.get(cluster).and_then(|node| node.parent.clone());
+            if let Some((cluster, name)) = parent {
+                self.queue.add(Work::Workspace { cluster, name });
+            }
+        }
+    }
+
+    /// Has the bindings of its type made in a logical cluster that waits for them.
+    fn queue_bindings(&self, cluster: &LogicalClusterName) {
+        if self.is_waiting_for(cluster, Stage::Initializing, BINDINGS_INITIALIZER) {
+            self.queue.add(Work::Bindings(cluster.clone()));
+        }
+    }
+
+    /// The logical clusters that wait for `name` in a stage, in order.
+    pub(crate) fn waiting_for(&self, stage: Stage, name: &str) -> Vec<LogicalClusterName> {
+        self.lifecycles.read().waiting_for(stage, name)
+    }
+
+    /// Whether a logical cluster waits for `name` in a stage.
+    pub(crate) fn is_waiting_for(&self, cluster: &LogicalClusterName, stage: Stage, name: &str) -> bool {
+        self.lifecycles.read().is_waiting_for(cluster, stage, name)
     }
 
     fn queue_if_deleting(&self, entry: Option<&Entry>, work: impl FnOnce() -> Work) {
@@ -260,6 +296,7 @@ impl Index {
         } else {
             self.unsettled.lock().insert(name);
         }
+        self.queue_bindings(cluster);
         if is_deleted {
             self.queue.add(Work::Binding { cluster: cluster.clone(), name: key.name.into() });
         }

@@ -23,6 +23,8 @@ pub(crate) enum Work {
     Export { cluster: LogicalClusterName, name: String },
     /// Every APIExport of a logical cluster in which a schema appeared.
     Exports(LogicalClusterName),
+    /// A logical cluster that waits for the bindings of its type.
+    Bindings(LogicalClusterName),
     /// The endpoint slice of an export whose consumers changed.
     Slice(ExportId),
 }
