@@ -9,4 +9,5 @@ mod exports;
 mod invalid;
 mod kubectl;
 mod support;
+mod tree;
 mod workspaces;

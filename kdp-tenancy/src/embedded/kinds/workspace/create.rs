@@ -38,10 +38,10 @@ pub(in crate::embedded::kinds) async fn create(
     extra: &mut Extra,
 ) -> Result<()> {
     let name = str_at(workspace, &["metadata", "name"]).to_owned();
-    check_fields(place, caller, &name, workspace)?;
+    let asked = check_fields(place, caller, &name, workspace)?;
     let parent = registry.find(&place.cluster, "core.kcp.io", "logicalclusters", None, LOGICAL_CLUSTER_NAME).await?;
     let (_, parent) = parent.ok_or_else(StatusError::page_not_found)?;
-    let lineage = type_of(registry, place, caller, &name, workspace, &parent).await?;
+    let lineage = type_of(registry, place, caller, &name, asked, &parent).await?;
     let type_ = lineage.itself();
     let child = free_cluster_name(registry).await?;
     let path =
@@ -87,8 +87,22 @@ pub(in crate::embedded::kinds) async fn create(
     Ok(())
 }
 
-fn check_fields(place: &Place, caller: &Caller, name: &str, workspace: &Value) -> Result<()> {
+/// Checks what the schema is too late for, since the server fills it in. Returns the type that is asked for, if any.
+fn check_fields(
+    place: &Place,
+    caller: &Caller,
+    name: &str,
+    workspace: &Value,
+) -> Result<Option<WorkspaceTypeReference>> {
     let mut errors = Vec::new();
+    let spec = &workspace["spec"];
+    if !spec.is_null() && !spec.is_object() {
+        errors.push(FieldError::invalid("spec", spec.clone(), "must be an object"));
+    }
+    let type_: Option<WorkspaceTypeReference> = serde_json::from_value(spec["type"].clone()).unwrap_or_else(|_| {
+        errors.push(FieldError::invalid("spec.type", spec["type"].clone(), "must be an object with a name"));
+        None
+    });
     for field in ["cluster", "URL"] {
         if !str_at(workspace, &["spec", field]).is_empty() && !is_system(caller) {
             errors.push(FieldError::forbidden(format!("spec.{field}"), "only the system may set it"));
@@ -97,7 +111,7 @@ fn check_fields(place: &Place, caller: &Caller, name: &str, workspace: &Value) -
     if !workspace["spec"]["mount"].is_null() {
         errors.push(FieldError::forbidden("spec.mount", "mounts are not supported by this control plane"));
     }
-    if errors.is_empty() { Ok(()) } else { Err(invalid(place, name, errors)) }
+    if errors.is_empty() { Ok(type_) } else { Err(invalid(place, name, errors)) }
 }
 
 /// The type of the workspace, which the caller may use and which may stand here.
@@ -106,7 +120,7 @@ async fn type_of(
     place: &Place,
     caller: &Caller,
     name: &str,
-    workspace: &Value,
+    asked: Option<WorkspaceTypeReference>,
     parent: &Value,
 ) -> Result<Lineage> {
     let forbidden = |message: String| StatusError::forbidden(place.reference(), name, message);
@@ -114,15 +128,13 @@ async fn type_of(
     let parent_lineage = workspace_type::named(registry, parent_type).await?;
     let parent_lineage =
         parent_lineage.ok_or_else(|| forbidden("the type of the workspace it is created in is gone".into()))?;
-    let asked = WorkspaceTypeReference {
-        name: str_at(workspace, &["spec", "type", "name"]).into(),
-        path: Some(str_at(workspace, &["spec", "type", "path"]).to_owned()).filter(|path| !path.is_empty()),
-    };
-    let reference = if asked.name.is_empty() {
-        let default = parent_lineage.itself().spec.default_child_workspace_type.clone();
-        default.ok_or_else(|| forbidden(format!("spec.type must be set: {parent_type} has no default child type")))?
-    } else {
-        asked
+    let reference = match asked {
+        Some(reference) => reference,
+        None => {
+            let default = parent_lineage.itself().spec.default_child_workspace_type.clone();
+            default
+                .ok_or_else(|| forbidden(format!("spec.type must be set: {parent_type} has no default child type")))?
+        }
     };
     let found = match workspace_type::resolve(registry, &place.cluster, &reference).await? {
         Some(type_) => workspace_type::lineage(registry, type_).await?,
