@@ -17,6 +17,7 @@ mod json_path;
 mod key;
 mod kinds;
 pub mod kubeconfig;
+mod lifecycles;
 mod managed_fields;
 mod meta;
 mod object;
@@ -39,7 +40,7 @@ mod urls;
 use std::{fmt, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use http_body_util::BodyExt;
-use kdp_core::{ControlPlane, Endpoint, Identity, LogicalClusterName};
+use kdp_core::{ControlPlane, Endpoint, Identity};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -52,7 +53,7 @@ use self::{
 };
 use crate::{
     Error, Server,
-    store::{DiskStore, MemoryStore, Outcome, SharedStore, Transaction},
+    store::{DiskStore, MemoryStore, SharedStore},
 };
 
 /// How long a client certificate of [`Embedded::kubeconfig`] is valid.
@@ -142,7 +143,7 @@ impl Embedded {
             index: index.clone(),
             urls: Arc::new(Urls::default()),
         };
-        bootstrap(&registry).await?;
+        kinds::workspace_type::bootstrap::bootstrap(&registry).await?;
         let revision = index.load().await?;
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let stop = shutdown.clone();
@@ -154,7 +155,12 @@ impl Embedded {
         });
         tasks.spawn(control::run(registry.clone(), shutdown.clone()));
         tasks.close();
-        let api = ApiServer { registry, authenticator: Arc::new(options.authenticator), shutdown: shutdown.clone() };
+        let api = ApiServer {
+            registry,
+            authenticator: Arc::new(options.authenticator),
+            home_workspaces: options.home_workspaces,
+            shutdown: shutdown.clone(),
+        };
         let _stop_on_drop = shutdown.clone().drop_guard();
         let pki = Arc::new(pki);
         Ok(Self { inner: Arc::new(Inner { api, store, pki, tasks, shutdown, _stop_on_drop }) })
@@ -234,15 +240,4 @@ impl ControlPlane for Embedded {
     fn url(&self, endpoint: &Endpoint) -> Option<String> {
         Some(self.inner.api.registry.urls.endpoint(endpoint))
     }
-}
-
-/// Makes the top of the tree if it is not there yet.
-async fn bootstrap(registry: &Registry) -> Result<(), Error> {
-    let root = LogicalClusterName::root();
-    let key = key::ResourceKey::new(&root, "core.kcp.io", "logicalclusters").object(None, "cluster");
-    let changes = kinds::workspace::content(registry, &root, &root.path(), None, None, None)?;
-    // Refused means that it is there: made before, or by another replica at this moment.
-    let (Outcome::Committed(_) | Outcome::Refused(_)) =
-        registry.store.commit(Transaction { conditions: vec![(key, None)], changes }).await?;
-    Ok(())
 }

@@ -24,4 +24,4 @@ pub use self::{
     tokens::{StaticTokens, TokenAuthenticator, TokenIdentity, TokenRejected},
     workspace::WorkspaceAuthorizer,
 };
-pub(crate) use scope::is_unbounded;
+pub(crate) use scope::{effective, is_confined, is_unbounded, name_in, tie};

@@ -20,6 +20,7 @@ use http_body_util::BodyExt;
 use kdp_core::{Identity, LogicalClusterName};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::access::HomeWorkspaces;
 use self::{
     access::Place as Placed,
     negotiate::{BodyType, Format},
@@ -31,6 +32,7 @@ use super::serve::Body;
 use super::{
     auth::{Attributes, Authenticator, Impersonation, ResourceAttributes},
     decode::{self, Decoded},
+    kinds::logical_cluster::Controller,
     protobuf,
     registry::{
         Caller, Place, Registry,
@@ -50,6 +52,7 @@ const MAX_BODY: usize = 3 * 1024 * 1024;
 pub(crate) struct ApiServer {
     pub(crate) registry: Registry,
     pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) home_workspaces: HomeWorkspaces,
     /// Cancelled when open watches are to end.
     pub(crate) shutdown: CancellationToken,
 }
@@ -85,13 +88,17 @@ impl ApiServer {
         {
             return Ok(answer);
         }
-        let identity = self.authenticator.authenticate(parts).await?;
+        let mut identity = self.authenticator.authenticate(parts).await?;
+        Controller::disown(&mut identity);
         let query = Query::parse(parts.uri.query().unwrap_or_default())?;
         let mut call = Call { server: self, parts, query, identity };
         match route.target {
             Target::Path(path) => call.path(&route.scope, &path).await,
             Target::Resource(path) => {
                 let verb = Verb::of(&parts.method, &path, &call.query)?;
+                if let Some(answer) = call.home(&route.scope, &path, verb).await? {
+                    return Ok(answer);
+                }
                 let placed = call.place(&route.scope, &path, verb).await?;
                 call.resource(placed, path, verb, body).await
             }
