@@ -21,7 +21,7 @@ pub use self::{
     impersonation::Impersonation,
     peer::PeerIdentity,
     rbac::Policy,
-    tokens::{StaticTokens, TokenAuthenticator, TokenIdentity, TokenRejected},
+    tokens::{StaticTokens, TokenAuthenticator, TokenFileError, TokenIdentity, TokenRejected},
     workspace::WorkspaceAuthorizer,
 };
 pub(crate) use scope::is_unbounded;

@@ -1,5 +1,6 @@
 //! Bearer tokens.
 
+mod csv;
 #[cfg(test)]
 mod tests;
 
@@ -9,6 +10,8 @@ use async_trait::async_trait;
 use kdp_core::Identity;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+pub use self::csv::TokenFileError;
 
 /// Knows some bearer tokens and whose they are.
 #[async_trait]
