@@ -44,7 +44,7 @@ use tokio_util::{
 
 pub use self::options::EmbeddedOptions;
 use self::{
-    auth::PeerIdentity, authorizer::Authorizer, http::ApiServer, index::Index, kubeconfig::Kubeconfig, pki::Pki,
+    auth::{PeerIdentity, service_account::ServiceAccountTokens}, authorizer::Authorizer, http::ApiServer, index::Index, kubeconfig::Kubeconfig, pki::Pki,
     registry::Registry, urls::Urls,
 };
 use crate::{
@@ -132,12 +132,14 @@ impl Embedded {
     /// # Errors
     /// When the store fails.
     pub async fn start(store: SharedStore, pki: Pki, options: EmbeddedOptions) -> Result<Self, Error> {
+        let pki = Arc::new(pki);
         let index = Arc::new(Index::new(store.clone()));
         let registry = Registry {
             store: store.clone(),
             authorizer: Authorizer::new(index.clone()),
             index: index.clone(),
             urls: Arc::new(Urls::default()),
+            pki: pki.clone(),
         };
         bootstrap(&registry).await?;
         let revision = index.load().await?;
@@ -151,9 +153,10 @@ impl Embedded {
         });
         tasks.spawn(control::run(registry.clone(), shutdown.clone()));
         tasks.close();
-        let api = ApiServer { registry, authenticator: Arc::new(options.authenticator), shutdown: shutdown.clone() };
+        let service_accounts = ServiceAccountTokens::new(store.clone(), pki.clone());
+        let authenticator = Arc::new(options.authenticator.with_tokens(service_accounts));
+        let api = ApiServer { registry, authenticator, shutdown: shutdown.clone() };
         let _stop_on_drop = shutdown.clone().drop_guard();
-        let pki = Arc::new(pki);
         Ok(Self { inner: Arc::new(Inner { api, store, pki, tasks, shutdown, _stop_on_drop }) })
     }
 
@@ -170,6 +173,23 @@ impl Embedded {
             other => other.prefix(),
         };
         Ok(Kubeconfig::new(&name, &base, endpoint, &self.inner.pki.ca_pem(), certificate).to_yaml()?)
+    }
+
+    /// Signs tokens of service accounts with a new key from now on; tokens of the last few keys before
+    /// it are still accepted.
+    ///
+    /// # Errors
+    /// When the key cannot be made or kept; then nothing has changed.
+    pub fn rotate_token_key(&self) -> Result<(), Error> {
+        Ok(self.inner.pki.token_keys().rotate()?)
+    }
+
+    /// Accepts only tokens of service accounts that the newest key signed from now on.
+    ///
+    /// # Errors
+    /// When the change cannot be kept; then nothing has changed.
+    pub fn retire_old_token_keys(&self) -> Result<(), Error> {
+        Ok(self.inner.pki.token_keys().retire_old()?)
     }
 
     /// Binds an address for HTTPS; the server answers once it runs as a component.

@@ -7,11 +7,13 @@
 mod attributes;
 mod authenticate;
 mod impersonation;
+mod jwt;
 pub mod names;
 mod peer;
 pub mod rbac;
 pub mod reviews;
 mod scope;
+pub(crate) mod service_account;
 mod tokens;
 mod workspace;
 
@@ -24,4 +26,5 @@ pub use self::{
     tokens::{StaticTokens, TokenAuthenticator, TokenFileError, TokenIdentity, TokenRejected},
     workspace::WorkspaceAuthorizer,
 };
-pub(crate) use scope::is_unbounded;
+pub(crate) use self::jwt::{PublicKey, thumbprint};
+pub(crate) use scope::{is_unbounded, service_account_home};

@@ -4,12 +4,14 @@
 //! route, authenticate, resolve, authorize, decode, registry and encode; nothing goes back.
 
 mod access;
+mod authenticate;
 mod documents;
 pub(crate) mod negotiate;
 pub(crate) mod query;
 mod respond;
 mod reviews;
 pub(crate) mod route;
+mod token_request;
 mod verb;
 
 use std::sync::Arc;
@@ -85,14 +87,19 @@ impl ApiServer {
         {
             return Ok(answer);
         }
-        let identity = self.authenticator.authenticate(parts).await?;
+        if let (Scope::Server | Scope::Workspace(_), Target::Path(path)) = (&route.scope, &route.target)
+            && let Some(answer) = token_request::document(self, &parts.method, path)
+        {
+            return Ok(answer);
+        }
+        let (identity, scope) = self.authenticate(parts, route.scope).await?;
         let query = Query::parse(parts.uri.query().unwrap_or_default())?;
         let mut call = Call { server: self, parts, query, identity };
         match route.target {
-            Target::Path(path) => call.path(&route.scope, &path).await,
+            Target::Path(path) => call.path(&scope, &path).await,
             Target::Resource(path) => {
                 let verb = Verb::of(&parts.method, &path, &call.query)?;
-                let placed = call.place(&route.scope, &path, verb).await?;
+                let placed = call.place(&scope, &path, verb).await?;
                 call.resource(placed, path, verb, body).await
             }
         }
@@ -129,6 +136,12 @@ impl Call<'_> {
         let Placed { place, coverage, scope, only_bindings_of } = placed;
         let registry = &self.server.registry;
         let format = negotiate::format(&self.parts.headers)?;
+        if token_request::is_token_request(&place, &path, verb) {
+            let body = self.body(body, negotiate::object_type(&self.parts.headers)?).await?;
+            let name = path.name.as_deref().unwrap_or_default();
+            let answer = token_request::answer(self, &place, name, &body.value).await?;
+            return respond::value(format, http::StatusCode::CREATED, &answer);
+        }
         let part = Self::part(&place, &path, verb)?;
         if reviews::is_review(&place) {
             let body = self.body(body, negotiate::object_type(&self.parts.headers)?).await?;

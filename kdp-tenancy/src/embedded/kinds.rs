@@ -6,6 +6,7 @@ pub(crate) mod export;
 pub(crate) mod namespace;
 mod rbac;
 mod secret;
+pub(crate) mod service_account;
 pub(crate) mod workspace;
 
 pub(crate) use binding::settle as settle_binding;
@@ -37,7 +38,11 @@ pub(crate) async fn prepare_create(
     extra: &mut Extra,
 ) -> Result<()> {
     match kind(place) {
-        ("", "namespaces") => namespace::complete(object),
+        ("", "namespaces") => {
+            namespace::complete(object);
+            let name = str_at(object, &["metadata", "name"]);
+            extra.changes.extend(service_account::namespace_content(registry, &place.cluster, name)?);
+        }
         ("", "secrets") => secret::complete(object),
         ("tenancy.kcp.io", "workspaces") => workspace::create(registry, place, caller, object, extra).await?,
         ("core.kcp.io", "logicalclusters") => only_system(place, caller, object)?,

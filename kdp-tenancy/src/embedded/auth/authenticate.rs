@@ -11,12 +11,10 @@ use kdp_core::Identity;
 use super::{
     names::{self, ANONYMOUS},
     peer::PeerIdentity,
+    service_account,
     tokens::{TokenAuthenticator, TokenIdentity, TokenRejected},
 };
 use crate::embedded::status::{Result, StatusError};
-
-/// The audience that Kubernetes' own tokens are made for.
-const DEFAULT_AUDIENCE: &str = "https://kubernetes.default.svc";
 
 /// Finds out who a request acts as.
 ///
@@ -38,7 +36,7 @@ enum Anonymous {
 
 impl Default for Authenticator {
     fn default() -> Self {
-        Self { tokens: Vec::new(), audiences: vec![DEFAULT_AUDIENCE.into()], anonymous: Anonymous::Allowed }
+        Self { tokens: Vec::new(), audiences: vec![service_account::ISSUER.into()], anonymous: Anonymous::Allowed }
     }
 }
 
@@ -56,7 +54,7 @@ impl Authenticator {
         self
     }
 
-    /// The audiences this server answers to, instead of Kubernetes' own.
+    /// The audiences this server answers to, instead of kcp's own.
     #[must_use]
     pub fn with_audiences(mut self, audiences: Vec<String>) -> Self {
         self.audiences = audiences;

@@ -11,7 +11,7 @@ use kdp_core::{
 use rand::Rng;
 use serde_json::{Value, json};
 
-use super::{is_system, namespace, put_new, set_condition};
+use super::{is_system, namespace, put_new, service_account, set_condition};
 use crate::{
     embedded::{
         key::{ResourceKey, cluster_prefix},
@@ -113,6 +113,7 @@ pub(crate) fn content(
         put_new(cluster, "core.kcp.io", "logicalclusters", "v1alpha1", logical_cluster)?,
         put_new(cluster, "", "namespaces", "v1", namespace::new("default"))?,
     ];
+    changes.extend(service_account::namespace_content(registry, cluster, "default")?);
     if let Some(admin) = admin {
         let binding = json!({
             "kind": "ClusterRoleBinding",
