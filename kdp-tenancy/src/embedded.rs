@@ -44,7 +44,7 @@ use tokio_util::{
 
 pub use self::options::EmbeddedOptions;
 use self::{
-    auth::{PeerIdentity, service_account::ServiceAccountTokens}, authorizer::Authorizer, http::ApiServer, index::Index, kubeconfig::Kubeconfig, pki::Pki,
+    auth::{PeerIdentity, WorkspaceAuthenticators, service_account::ServiceAccountTokens}, authorizer::Authorizer, http::ApiServer, index::Index, kubeconfig::Kubeconfig, pki::Pki,
     registry::Registry, urls::Urls,
 };
 use crate::{
@@ -153,9 +153,14 @@ impl Embedded {
         });
         tasks.spawn(control::run(registry.clone(), shutdown.clone()));
         tasks.close();
+        for oidc in options.oidc {
+            let stop = shutdown.clone();
+            tasks.spawn(async move { stop.run_until_cancelled(oidc.warm_up()).await });
+        }
+        let workspace_authenticators = Arc::new(WorkspaceAuthenticators::new(store.clone(), registry.index.clone()));
         let service_accounts = ServiceAccountTokens::new(store.clone(), pki.clone());
         let authenticator = Arc::new(options.authenticator.with_tokens(service_accounts));
-        let api = ApiServer { registry, authenticator, shutdown: shutdown.clone() };
+        let api = ApiServer { registry, authenticator, workspace_authenticators, shutdown: shutdown.clone() };
         let _stop_on_drop = shutdown.clone().drop_guard();
         Ok(Self { inner: Arc::new(Inner { api, store, pki, tasks, shutdown, _stop_on_drop }) })
     }

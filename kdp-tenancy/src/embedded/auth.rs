@@ -9,6 +9,7 @@ mod authenticate;
 mod impersonation;
 mod jwt;
 pub mod names;
+pub(crate) mod oidc;
 mod peer;
 pub mod rbac;
 pub mod reviews;
@@ -16,6 +17,7 @@ mod scope;
 pub(crate) mod service_account;
 mod tokens;
 mod workspace;
+pub(crate) mod workspace_authentication;
 
 pub use self::{
     attributes::{Attributes, Decision, ResourceAttributes, forbidden},
@@ -26,5 +28,8 @@ pub use self::{
     tokens::{StaticTokens, TokenAuthenticator, TokenFileError, TokenIdentity, TokenRejected},
     workspace::WorkspaceAuthorizer,
 };
-pub(crate) use self::jwt::{PublicKey, thumbprint};
+pub(crate) use self::{
+    jwt::{PublicKey, thumbprint},
+    workspace_authentication::{InWorkspace, WorkspaceAuthenticators},
+};
 pub(crate) use scope::{is_unbounded, service_account_home};

@@ -31,7 +31,7 @@ use self::{
 };
 use super::serve::Body;
 use super::{
-    auth::{Attributes, Authenticator, Impersonation, ResourceAttributes},
+    auth::{Attributes, Authenticator, Impersonation, ResourceAttributes, WorkspaceAuthenticators},
     decode::{self, Decoded},
     protobuf,
     registry::{
@@ -52,6 +52,7 @@ const MAX_BODY: usize = 3 * 1024 * 1024;
 pub(crate) struct ApiServer {
     pub(crate) registry: Registry,
     pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) workspace_authenticators: Arc<WorkspaceAuthenticators>,
     /// Cancelled when open watches are to end.
     pub(crate) shutdown: CancellationToken,
 }

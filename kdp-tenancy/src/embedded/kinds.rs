@@ -18,7 +18,7 @@ use kdp_core::{
 use serde_json::Value;
 
 use super::{
-    auth::is_unbounded,
+    auth::{is_unbounded, workspace_authentication},
     crd as definition,
     index::Index,
     object::{self, metadata_mut, object_at, str_at},
@@ -101,6 +101,7 @@ pub(crate) fn validate(place: &Place, object: &Value, old: Option<&Value>) -> Ve
         ("apiextensions.k8s.io", "customresourcedefinitions") => definition::validate(object, old),
         ("apis.kcp.io", "apiresourceschemas") => definition::validate_api_resource_schema(object, old),
         ("apis.kcp.io", "apiexports") => export::validate(object),
+        ("tenancy.kcp.io", "workspaceauthenticationconfigurations") => workspace_authentication::validate(object),
         _ => Vec::new(),
     }
 }

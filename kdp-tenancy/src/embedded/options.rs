@@ -1,10 +1,13 @@
 //! What can be chosen when a control plane is started.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use kdp_core::ErrorKind;
+use kdp_core::{ErrorKind, api::authentication::AuthenticationConfiguration};
 
-use super::auth::{Authenticator, StaticTokens, TokenAuthenticator};
+use super::auth::{
+    Authenticator, StaticTokens, TokenAuthenticator,
+    oidc::{Oidc, Trust},
+};
 use crate::Error;
 
 /// Choices for [`Embedded::start`](super::Embedded::start) and its like; the default is right for
@@ -13,6 +16,7 @@ use crate::Error;
 #[must_use]
 pub struct EmbeddedOptions {
     pub(super) authenticator: Authenticator,
+    pub(super) oidc: Vec<Arc<Oidc>>,
 }
 
 impl EmbeddedOptions {
@@ -40,5 +44,26 @@ impl EmbeddedOptions {
         })?;
         let tokens = StaticTokens::from_csv(&text).map_err(|error| failed(ErrorKind::Invalid, error.to_string()))?;
         Ok(self.with_tokens(tokens))
+    }
+
+    /// Accepts the OpenID Connect tokens of the issuers in Kubernetes' structured authentication
+    /// configuration.
+    ///
+    /// Their keys are fetched when the control plane starts, without it waiting for them, and again
+    /// when a token names a key that is not known, but not more often than every ten seconds. While an
+    /// issuer cannot be reached, its tokens are refused. Keys are used for an hour at most without the
+    /// issuer having confirmed them.
+    ///
+    /// # Errors
+    /// Naming each faulty field of the configuration.
+    pub fn with_oidc(mut self, configuration: &AuthenticationConfiguration) -> Result<Self, Error> {
+        let oidc = Oidc::compile(&configuration.jwt, Trust::Operator).map_err(|faults| {
+            let faults: Vec<String> =
+                faults.iter().map(|fault| format!("{}: {}", fault.field, fault.detail)).collect();
+            kdp_core::Error::new(ErrorKind::Invalid, "use", "the authentication configuration", faults.join("; "))
+        })?;
+        let oidc = Arc::new(oidc);
+        self.oidc.push(oidc.clone());
+        Ok(self.with_tokens(oidc))
     }
 }

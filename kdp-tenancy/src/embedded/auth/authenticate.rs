@@ -74,6 +74,18 @@ impl Authenticator {
     /// 401 when a credential is not valid: an expired certificate, an unknown token, more than one
     /// `Authorization` header; or when there is none and anonymous requests are refused.
     pub async fn authenticate(&self, parts: &Parts) -> Result<Identity> {
+        self.authenticate_with(parts, None).await
+    }
+
+    /// As [`Authenticator::authenticate`]; about a token that nobody here knows, `workspace` is asked.
+    ///
+    /// # Errors
+    /// As [`Authenticator::authenticate`].
+    pub async fn authenticate_with(
+        &self,
+        parts: &Parts,
+        workspace: Option<&dyn TokenAuthenticator>,
+    ) -> Result<Identity> {
         if let Some(peer) = parts.extensions.get::<PeerIdentity>()
             && let Some(identity) = peer.identity()
         {
@@ -83,7 +95,7 @@ impl Authenticator {
             return Ok(grouped(identity.clone()));
         }
         if let Some(token) = bearer_token(&parts.headers)? {
-            return match self.authenticate_token(token, &[]).await {
+            return match self.authenticate_token_with(token, &[], workspace).await {
                 Ok(found) => Ok(found.identity),
                 Err(error) => {
                     tracing::debug!(%error, "bearer token rejected");
@@ -107,9 +119,23 @@ impl Authenticator {
         token: &str,
         audiences: &[String],
     ) -> std::result::Result<TokenIdentity, TokenRejected> {
+        self.authenticate_token_with(token, audiences, None).await
+    }
+
+    /// As [`Authenticator::authenticate_token`]; about a token that nobody here knows, `workspace` is
+    /// asked.
+    ///
+    /// # Errors
+    /// As [`Authenticator::authenticate_token`].
+    pub async fn authenticate_token_with(
+        &self,
+        token: &str,
+        audiences: &[String],
+        workspace: Option<&dyn TokenAuthenticator>,
+    ) -> std::result::Result<TokenIdentity, TokenRejected> {
         let audiences = if audiences.is_empty() { &self.audiences } else { audiences };
         let mut rejected = TokenRejected::new("invalid bearer token");
-        for tokens in &self.tokens {
+        for tokens in self.tokens.iter().map(|tokens| &**tokens).chain(workspace) {
             match tokens.authenticate(token, audiences).await {
                 Ok(Some(found)) if found.audiences.iter().any(|audience| audiences.contains(audience)) => {
                     return Ok(TokenIdentity { identity: grouped(found.identity), ..found });

@@ -36,7 +36,7 @@ use crate::{
 
 /// Who issues the tokens of service accounts, and whom they are for unless they say otherwise: as in
 /// kcp the same for every installation, since it is only a name.
-pub const ISSUER: &str = "https://kcp.default.svc";
+pub(crate) const ISSUER: &str = "https://kcp.default.svc";
 
 /// Extra field that names the token, as in Kubernetes.
 const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";

@@ -4,7 +4,7 @@ mod csv;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use kdp_core::Identity;
@@ -24,6 +24,13 @@ pub trait TokenAuthenticator: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// When the token is of the kind known here, but not valid.
     async fn authenticate(&self, token: &str, audiences: &[String]) -> Result<Option<TokenIdentity>, TokenRejected>;
+}
+
+#[async_trait]
+impl<T: TokenAuthenticator + ?Sized> TokenAuthenticator for Arc<T> {
+    async fn authenticate(&self, token: &str, audiences: &[String]) -> Result<Option<TokenIdentity>, TokenRejected> {
+        (**self).authenticate(token, audiences).await
+    }
 }
 
 /// What a valid token proves.

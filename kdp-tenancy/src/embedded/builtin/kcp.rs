@@ -2,7 +2,7 @@
 
 use kdp_core::api::apis::{APIBinding, APIExport, APIExportEndpointSlice, APIResourceSchema};
 use kdp_core::api::core::LogicalCluster;
-use kdp_core::api::tenancy::Workspace;
+use kdp_core::api::tenancy::{Workspace, WorkspaceAuthenticationConfiguration};
 use kube::CustomResourceExt;
 use serde_json::Value;
 
@@ -17,6 +17,7 @@ pub(super) fn resources() -> Vec<ApiResource> {
         definition::<APIResourceSchema>(),
         definition::<LogicalCluster>(),
         definition::<Workspace>(),
+        definition::<WorkspaceAuthenticationConfiguration>(),
     ]
     .iter()
     .flat_map(ApiResource::from_crd)
