@@ -48,7 +48,7 @@ use tokio_util::{
 
 pub use self::options::EmbeddedOptions;
 use self::{
-    auth::PeerIdentity, authorizer::Authorizer, http::ApiServer, index::Index, kubeconfig::Kubeconfig, pki::Pki,
+    auth::{PeerIdentity, WorkspaceAuthenticators, service_account::ServiceAccountTokens}, authorizer::Authorizer, http::ApiServer, index::Index, kubeconfig::Kubeconfig, pki::Pki,
     registry::Registry, urls::Urls,
 };
 use crate::{
@@ -136,12 +136,14 @@ impl Embedded {
     /// # Errors
     /// When the store fails.
     pub async fn start(store: SharedStore, pki: Pki, options: EmbeddedOptions) -> Result<Self, Error> {
+        let pki = Arc::new(pki);
         let index = Arc::new(Index::new(store.clone()));
         let registry = Registry {
             store: store.clone(),
             authorizer: Authorizer::new(index.clone()),
             index: index.clone(),
             urls: Arc::new(Urls::default()),
+            pki: pki.clone(),
         };
         kinds::workspace_type::bootstrap::bootstrap(&registry).await?;
         let revision = index.load().await?;
@@ -155,14 +157,20 @@ impl Embedded {
         });
         tasks.spawn(control::run(registry.clone(), shutdown.clone()));
         tasks.close();
+        for oidc in options.oidc {
+            let stop = shutdown.clone();
+            tasks.spawn(async move { stop.run_until_cancelled(oidc.warm_up()).await });
+        }
+        let workspace_authenticators = Arc::new(WorkspaceAuthenticators::new(store.clone(), registry.index.clone()));
+        let service_accounts = ServiceAccountTokens::new(store.clone(), pki.clone());
         let api = ApiServer {
             registry,
-            authenticator: Arc::new(options.authenticator),
+            authenticator: Arc::new(options.authenticator.with_tokens(service_accounts)),
+            workspace_authenticators,
             home_workspaces: options.home_workspaces,
             shutdown: shutdown.clone(),
         };
         let _stop_on_drop = shutdown.clone().drop_guard();
-        let pki = Arc::new(pki);
         Ok(Self { inner: Arc::new(Inner { api, store, pki, tasks, shutdown, _stop_on_drop }) })
     }
 
@@ -179,6 +187,23 @@ impl Embedded {
             other => other.prefix(),
         };
         Ok(Kubeconfig::new(&name, &base, endpoint, &self.inner.pki.ca_pem(), certificate).to_yaml()?)
+    }
+
+    /// Signs tokens of service accounts with a new key from now on; tokens of the last few keys before
+    /// it are still accepted.
+    ///
+    /// # Errors
+    /// When the key cannot be made or kept; then nothing has changed.
+    pub fn rotate_token_key(&self) -> Result<(), Error> {
+        Ok(self.inner.pki.token_keys().rotate()?)
+    }
+
+    /// Accepts only tokens of service accounts that the newest key signed from now on.
+    ///
+    /// # Errors
+    /// When the change cannot be kept; then nothing has changed.
+    pub fn retire_old_token_keys(&self) -> Result<(), Error> {
+        Ok(self.inner.pki.token_keys().retire_old()?)
     }
 
     /// Binds an address for HTTPS; the server answers once it runs as a component.

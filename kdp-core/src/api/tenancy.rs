@@ -13,6 +13,7 @@ pub use self::workspace_type::{
     APIExportReference, AuthenticationConfigurationReference, BindingLifecycle, VirtualWorkspace, VirtualWorkspaceType,
     WorkspaceType, WorkspaceTypeExtension, WorkspaceTypeSelector, WorkspaceTypeSpec, WorkspaceTypeStatus,
 };
+use super::authentication::JwtAuthenticator;
 use crate::condition::Condition;
 
 /// Finalizer that keeps a Workspace until its logical cluster is gone.
@@ -167,4 +168,18 @@ impl fmt::Display for WorkspacePhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// Whose tokens are accepted in the workspaces of the types that name this configuration.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "tenancy.kcp.io",
+    version = "v1alpha1",
+    kind = "WorkspaceAuthenticationConfiguration",
+    category = "kcp"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkspaceAuthenticationConfigurationSpec {
+    /// Issuers of tokens; each URL at most once.
+    pub jwt: Vec<JwtAuthenticator>,
 }

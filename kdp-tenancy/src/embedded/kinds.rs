@@ -9,6 +9,7 @@ pub(crate) mod logical_cluster;
 pub(crate) mod namespace;
 mod rbac;
 mod secret;
+pub(crate) mod service_account;
 pub(crate) mod slice;
 pub(crate) mod workspace;
 pub(crate) mod workspace_type;
@@ -22,7 +23,7 @@ use kdp_core::{
 use serde_json::Value;
 
 use super::{
-    auth::is_unbounded,
+    auth::{is_unbounded, workspace_authentication},
     crd as definition,
     index::Index,
     object::{self, metadata_mut, object_at, str_at},
@@ -42,7 +43,11 @@ pub(crate) async fn prepare_create(
     extra: &mut Extra,
 ) -> Result<()> {
     match kind(place) {
-        ("", "namespaces") => namespace::complete(object),
+        ("", "namespaces") => {
+            namespace::complete(object);
+            let name = str_at(object, &["metadata", "name"]);
+            extra.changes.extend(service_account::namespace_content(registry, &place.cluster, name)?);
+        }
         ("", "secrets") => secret::complete(object),
         ("tenancy.kcp.io", "workspaces") => workspace::create(registry, place, caller, object, extra).await?,
         ("tenancy.kcp.io", "workspacetypes") => workspace_type::create(registry, place, caller, object).await?,
@@ -117,6 +122,7 @@ pub(crate) fn validate(place: &Place, object: &Value, old: Option<&Value>) -> Ve
         ("apis.kcp.io", "apiexportendpointslices") => slice::validate(object),
         ("tenancy.kcp.io", "workspacetypes") => workspace_type::validate(&place.cluster, object),
         ("core.kcp.io", "logicalclusters") => logical_cluster::validate(object, old),
+        ("tenancy.kcp.io", "workspaceauthenticationconfigurations") => workspace_authentication::validate(object),
         _ => Vec::new(),
     }
 }

@@ -79,6 +79,12 @@ pub(super) fn confine(identity: &mut Identity, cluster: &LogicalClusterName) {
     }
 }
 
+/// The logical cluster that the identity is a service account of.
+pub(crate) fn service_account_home(identity: &Identity) -> Option<LogicalClusterName> {
+    service_account(&identity.username)?;
+    home(identity)?.parse().ok()
+}
+
 fn home(identity: &Identity) -> Option<&str> {
     match identity.extra.get(HOME).map(Vec::as_slice) {
         Some([home]) => Some(home),

@@ -17,7 +17,7 @@ use crate::{
     embedded::{
         auth,
         key::ResourceKey,
-        kinds::{logical_cluster::Stage, logical_cluster::label_stages, namespace, put_new},
+        kinds::{logical_cluster::Stage, logical_cluster::label_stages, namespace, put_new, service_account},
         registry::Registry,
         status::Result,
     },
@@ -106,6 +106,7 @@ impl<'a> NewCluster<'a> {
             put_new(self.cluster, "core.kcp.io", "logicalclusters", "v1alpha1", self.logical_cluster(registry))?,
             put_new(self.cluster, "", "namespaces", "v1", namespace::new("default"))?,
         ];
+        changes.extend(service_account::namespace_content(registry, self.cluster, "default")?);
         if let Some(admin) = &self.admin {
             let binding = json!({
                 "kind": "ClusterRoleBinding",
