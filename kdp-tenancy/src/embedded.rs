@@ -8,6 +8,7 @@ mod control;
 mod crd;
 mod decode;
 mod discovery;
+mod facts;
 mod http;
 mod index;
 mod json_path;

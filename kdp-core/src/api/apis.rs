@@ -130,6 +130,9 @@ pub struct APIExportSpec {
     /// Where the identity key lives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
+    /// The most that users of a consumer may do with the resources offered; no bound when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maximal_permission_policy: Option<MaximalPermissionPolicy>,
     /// Rights the export asks for on other resources of a consumer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["group", "resource"]))]
@@ -160,6 +163,16 @@ pub struct ResourceStorage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_object")]
     pub crd: Option<Value>,
+}
+
+/// Where the bound of what users of a consumer may do is written down.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct MaximalPermissionPolicy {
+    /// In the RBAC objects of the export's workspace; the value is always an empty object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_object")]
+    pub local: Option<Value>,
 }
 
 /// Where the identity key of an export lives.

@@ -6,7 +6,9 @@
 
 mod attributes;
 mod authenticate;
+mod gate;
 mod impersonation;
+mod limit;
 pub mod names;
 mod peer;
 pub mod rbac;
@@ -18,10 +20,13 @@ mod workspace;
 pub use self::{
     attributes::{Attributes, Decision, ResourceAttributes, forbidden},
     authenticate::Authenticator,
+    gate::Gate,
     impersonation::Impersonation,
+    limit::Limit,
     peer::PeerIdentity,
     rbac::Policy,
     tokens::{StaticTokens, TokenAuthenticator, TokenIdentity, TokenRejected},
     workspace::WorkspaceAuthorizer,
 };
-pub(crate) use scope::is_unbounded;
+pub(crate) use gate::is_marked_inactive;
+pub(crate) use scope::{from_outside, is_unbounded, localized};

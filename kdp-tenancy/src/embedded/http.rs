@@ -9,6 +9,7 @@ pub(crate) mod negotiate;
 pub(crate) mod query;
 mod respond;
 mod reviews;
+mod revocation;
 pub(crate) mod route;
 mod verb;
 
@@ -24,12 +25,13 @@ use self::{
     access::Place as Placed,
     negotiate::{BodyType, Format},
     query::Query,
+    revocation::Admission,
     route::{ResourcePath, Route, Scope, Target},
     verb::Verb,
 };
 use super::serve::Body;
 use super::{
-    auth::{Attributes, Authenticator, Impersonation, ResourceAttributes},
+    auth::{Attributes, Authenticator, Impersonation, PeerIdentity, ResourceAttributes, from_outside},
     decode::{self, Decoded},
     protobuf,
     registry::{
@@ -85,7 +87,7 @@ impl ApiServer {
         {
             return Ok(answer);
         }
-        let identity = self.authenticator.authenticate(parts).await?;
+        let identity = self.identify(parts).await?;
         let query = Query::parse(parts.uri.query().unwrap_or_default())?;
         let mut call = Call { server: self, parts, query, identity };
         match route.target {
@@ -93,9 +95,16 @@ impl ApiServer {
             Target::Resource(path) => {
                 let verb = Verb::of(&parts.method, &path, &call.query)?;
                 let placed = call.place(&route.scope, &path, verb).await?;
-                call.resource(placed, path, verb, body).await
+                call.resource(&route.scope, placed, path, verb, body).await
             }
         }
+    }
+
+    /// Who a request comes from, impersonation left aside.
+    async fn identify(&self, parts: &Parts) -> Result<Identity> {
+        let identity = self.authenticator.authenticate(parts).await?;
+        let is_own = parts.extensions.get::<PeerIdentity>().is_some_and(PeerIdentity::is_in_process);
+        Ok(if is_own { identity } else { from_outside(identity) })
     }
 }
 
@@ -125,7 +134,14 @@ impl Call<'_> {
     }
 
     /// Answers a request about objects.
-    async fn resource(&self, placed: Placed, path: ResourcePath, verb: Verb, body: Body) -> Result<Response<Body>> {
+    async fn resource(
+        &self,
+        within: &Scope,
+        placed: Placed,
+        path: ResourcePath,
+        verb: Verb,
+        body: Body,
+    ) -> Result<Response<Body>> {
         let Placed { place, coverage, scope, only_bindings_of } = placed;
         let registry = &self.server.registry;
         let format = negotiate::format(&self.parts.headers)?;
@@ -156,7 +172,10 @@ impl Call<'_> {
                 let page = registry.list(&coverage, &matcher()?, &self.query).await?;
                 respond::list(format, &place, &self.query, &page)
             }
-            Verb::Watch => self.watch(coverage, scope, matcher()?, format).await,
+            Verb::Watch => {
+                let admission = Admission::new(self, within, &path, &coverage);
+                self.watch(coverage, scope, matcher()?, format, admission).await
+            }
             Verb::Create => {
                 let body = self.body(body, negotiate::object_type(&self.parts.headers)?).await?;
                 let saved = registry.create(self.write(&place, part, &self.caller()), body).await?;
@@ -196,11 +215,12 @@ impl Call<'_> {
         scope: WatchScope,
         matcher: Matcher,
         format: Format,
+        admission: Admission,
     ) -> Result<Response<Body>> {
         let render = respond::renderer(format, coverage.place, &self.query);
         let shutdown = self.server.shutdown.clone();
         let lines = self.server.registry.watch(coverage, scope, matcher, &self.query, render, shutdown).await?;
-        Ok(respond::stream(lines))
+        Ok(respond::stream(admission.bound(lines)))
     }
 
     /// What part of the object the path is about.

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     auth::Policy,
     consumers::{Bindings, Consumer, Reach, bound_export},
+    facts::Facts,
     key::{ParsedKey, ResourceKey},
     object::{self, str_at},
     queue::{Work, WorkQueue},
@@ -41,6 +42,7 @@ pub(crate) struct Index {
     unsettled: Mutex<HashSet<(LogicalClusterName, String)>>,
     caches: Mutex<HashMap<LogicalClusterName, Arc<Cache>>>,
     shared: Shared,
+    facts: Facts,
     applied: watch::Sender<Revision>,
     pub(crate) queue: WorkQueue,
 }
@@ -73,6 +75,7 @@ impl Index {
             unsettled: Mutex::default(),
             caches: Mutex::default(),
             shared: Shared::default(),
+            facts: Facts::default(),
             applied: watch::channel(Revision(0)).0,
             queue: WorkQueue::default(),
         }
@@ -83,6 +86,7 @@ impl Index {
         *self.tree.write() = Tree::default();
         *self.bindings.write() = Bindings::default();
         self.caches.lock().clear();
+        self.facts.clear();
         let page = self.store.range(RangeQuery::prefix("")).await?;
         for entry in &page.entries {
             self.apply(&entry.key, Some(entry), None, entry.modified);
@@ -166,8 +170,22 @@ impl Index {
     fn apply(&self, key: &str, entry: Option<&Entry>, previous: Option<&Entry>, revision: Revision) {
         let Some(key) = ParsedKey::parse(key) else { return };
         let Ok(cluster) = key.cluster.parse::<LogicalClusterName>() else { return };
+        self.facts.apply(&cluster, &key, entry);
+        self.apply_object(&cluster, &key, entry, previous, revision);
+        self.facts.announce(&cluster, &key);
+    }
+
+    fn apply_object(
+        &self,
+        cluster: &LogicalClusterName,
+        key: &ParsedKey<'_>,
+        entry: Option<&Entry>,
+        previous: Option<&Entry>,
+        revision: Revision,
+    ) {
+        let cluster = cluster.clone();
         match (key.group, key.plural) {
-            ("tenancy.kcp.io", "workspaces") => self.apply_workspace(&cluster, &key, entry, previous),
+            ("tenancy.kcp.io", "workspaces") => self.apply_workspace(&cluster, key, entry, previous),
             ("core.kcp.io", "logicalclusters") => {
                 let mut tree = self.tree.write();
                 if entry.is_some() {
@@ -178,7 +196,7 @@ impl Index {
                 }
             }
             ("apis.kcp.io", "apibindings") => {
-                self.apply_binding(&cluster, &key, entry, revision);
+                self.apply_binding(&cluster, key, entry, revision);
                 self.caches.lock().remove(&cluster);
             }
             ("apis.kcp.io", "apiexports") => {
@@ -263,6 +281,11 @@ impl Index {
         if is_deleted {
             self.queue.add(Work::Binding { cluster: cluster.clone(), name: key.name.into() });
         }
+    }
+
+    /// What decides about access, RBAC left aside.
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// The logical cluster at a path, if there is one.

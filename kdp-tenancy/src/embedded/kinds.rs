@@ -6,6 +6,7 @@ pub(crate) mod export;
 pub(crate) mod namespace;
 mod rbac;
 mod secret;
+mod suspension;
 pub(crate) mod workspace;
 
 pub(crate) use binding::settle as settle_binding;
@@ -71,7 +72,10 @@ pub(crate) async fn prepare_update(
         ("", "namespaces") => namespace::complete(object),
         ("", "secrets") => secret::complete(object),
         ("tenancy.kcp.io", "workspaces") if part == Part::Main => workspace::update(place, caller, before, object)?,
-        ("core.kcp.io", "logicalclusters") => only_system(place, caller, object)?,
+        ("core.kcp.io", "logicalclusters") => {
+            only_system(place, caller, object)?;
+            suspension::settle(place, before, object)?;
+        }
         ("apiextensions.k8s.io", "customresourcedefinitions") if part == Part::Status => {
             only_system(place, caller, object)?;
         }

@@ -37,7 +37,11 @@ impl Call<'_> {
             Scope::AllWorkspaces => {
                 self.only_masters().await?;
                 let served = find(&Surface::base(), path)?;
-                Self::several(served, path, verb, self.server.registry.index.clusters(), WatchScope::All)
+                let mut clusters = self.server.registry.index.clusters();
+                if !is_logical_cluster(path) {
+                    clusters.retain(|cluster| !self.server.registry.index.facts().is_suspended(cluster));
+                }
+                Self::several(served, path, verb, clusters, WatchScope::All)
             }
             Scope::Export { export, consumer } => self.export_place(export, consumer.as_ref(), path, verb).await,
         }
@@ -125,9 +129,12 @@ impl Call<'_> {
         let index = &self.server.registry.index;
         let offered = index.export_surface(export).await?;
         let served = find(&offered, path)?;
+        let authorizer = &self.server.registry.authorizer;
+        authorizer.authorize_claim(&self.identity, export, &served.origin, &attributes(path, verb)).await?;
         let is_bindings = (&*path.group, &*path.plural) == BINDINGS;
         let readable =
             is_bindings && matches!(verb, Verb::Get | Verb::List | Verb::Watch) && path.subresource.is_none();
+        let is_open = |cluster: &LogicalClusterName| is_logical_cluster(path) || !index.facts().is_suspended(cluster);
         let may = |cluster: &LogicalClusterName| {
             readable || index.reach(export, cluster, &path.group, &path.plural).allows(verb.as_str())
         };
@@ -135,15 +142,18 @@ impl Call<'_> {
         let consumers = index.consumers(export);
         let mut place = match consumer {
             None => {
-                let clusters = consumers.into_iter().filter(may).collect();
+                let clusters = consumers.into_iter().filter(|cluster| is_open(cluster) && may(cluster)).collect();
                 Self::several(served, path, verb, clusters, WatchScope::Export(export.clone()))?
             }
             Some(cluster) => {
                 if !consumers.contains(cluster) {
                     return Err(StatusError::page_not_found());
                 }
+                let resource = ResourceRef { group: &path.group, plural: &path.plural };
+                if !is_open(cluster) {
+                    return Err(StatusError::forbidden(resource, "", "the logical cluster is marked inactive"));
+                }
                 if !may(cluster) {
-                    let resource = ResourceRef { group: &path.group, plural: &path.plural };
                     let message = format!("the workspace has not accepted a claim with the verb {}", verb.as_str());
                     return Err(StatusError::forbidden(resource, path.name.as_deref().unwrap_or_default(), message));
                 }
@@ -182,6 +192,11 @@ impl Call<'_> {
         place.scope = scope;
         Ok(place)
     }
+}
+
+/// Suspending a workspace leaves its LogicalCluster within reach.
+fn is_logical_cluster(path: &ResourcePath) -> bool {
+    (&*path.group, &*path.plural) == ("core.kcp.io", "logicalclusters")
 }
 
 fn find(surface: &Surface, path: &ResourcePath) -> Result<Arc<Served>> {

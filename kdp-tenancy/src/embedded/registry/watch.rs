@@ -16,6 +16,7 @@ use super::{
 use crate::{
     embedded::{
         consumers::Consumer,
+        facts,
         http::query::Query,
         key::ParsedKey,
         object,
@@ -190,7 +191,7 @@ impl WatchStream {
     /// Takes in what is in a workspace whose binding has just let the export reach it: claimed
     /// objects may have been there before.
     async fn widen(&mut self, event: &Event) -> Result<()> {
-        let Some(cluster) = self.newly_reached(event)? else { return Ok(()) };
+        let Some(cluster) = self.newly_reached(event)?.or_else(|| self.resumed(event)) else { return Ok(()) };
         // What happens in the workspace from here on is judged with the binding in force.
         self.registry.index.seen(event.revision).await;
         let place = Place { cluster, ..self.place.clone() };
@@ -223,6 +224,37 @@ impl WatchStream {
         Ok(is_new.then(|| key.cluster.parse().ok()).flatten())
     }
 
+    /// The workspace that this event opens again; while it was suspended its objects were left out.
+    fn resumed(&self, event: &Event) -> Option<LogicalClusterName> {
+        let key = ParsedKey::parse(&event.key).filter(|key| key.is("core.kcp.io", "logicalclusters"))?;
+        let is_resumed =
+            facts::keeps_providers_out(event.previous.as_ref()) && !facts::keeps_providers_out(event.entry.as_ref());
+        if event.revision <= self.seen || !is_resumed || self.place.is("core.kcp.io", "logicalclusters") {
+            return None;
+        }
+        let cluster = key.cluster.parse().ok()?;
+        let resource = &self.place.served.resource;
+        let is_covered = match &self.scope {
+            WatchScope::One => false,
+            WatchScope::All => true,
+            WatchScope::Export(export) => {
+                let index = &self.registry.index;
+                index.reached_at(export, &cluster, &resource.group, &resource.plural, event.revision)
+                    || (self.place.is("apis.kcp.io", "apibindings") && index.consumers(export).contains(&cluster))
+            }
+        };
+        is_covered.then_some(cluster)
+    }
+
+    /// Whether the object is in a workspace that is suspended. That one is gone is told all the same:
+    /// nobody would tell it later.
+    fn is_suspended(&self, event: &Event, cluster: &str) -> bool {
+        let facts = self.registry.index.facts();
+        event.entry.is_some()
+            && !self.place.is("core.kcp.io", "logicalclusters")
+            && cluster.parse().is_ok_and(|cluster| facts.is_suspended(&cluster))
+    }
+
     /// The line for an event; `None` when the client does not see it.
     fn line(&mut self, event: &Event) -> Option<Bytes> {
         if event.revision <= self.seen || !self.covers(event) {
@@ -251,6 +283,9 @@ impl WatchStream {
             return false;
         }
         if self.place.namespace.is_some() && key.namespace != self.place.namespace.as_deref() {
+            return false;
+        }
+        if self.is_suspended(event, key.cluster) {
             return false;
         }
         match &self.scope {
