@@ -26,6 +26,7 @@ mod protobuf;
 mod queue;
 mod registry;
 pub mod resource;
+mod roles;
 mod schema;
 mod selector;
 pub mod serve;

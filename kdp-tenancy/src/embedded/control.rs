@@ -18,6 +18,7 @@ use super::{
     object::{self, finalizers, metadata_mut, str_at},
     queue::Work,
     registry::{Caller, Extra, Place, Registry, remove::DeleteOptions},
+    roles,
     status::Result,
     surface::{ExportId, Surface},
 };
@@ -124,6 +125,11 @@ async fn step(registry: &Registry, work: &Work) -> Result<Step> {
             }
             Ok(Step::Done)
         }
+        Work::AggregateRoles(cluster) => roles::aggregate::settle(registry, cluster).await.map(|()| Step::Done),
+        Work::SyncRole { cluster, plural, name } => {
+            roles::sync::from(registry, cluster, &(plural.clone(), name.clone())).await.map(|()| Step::Done)
+        }
+        Work::SyncRolesInto(cluster) => roles::sync::into(registry, cluster).await.map(|()| Step::Done),
         Work::Slice(id) => {
             export::settle_slice(registry, id).await?;
             Ok(Step::Done)
@@ -318,6 +324,7 @@ async fn settle_binding(registry: &Registry, cluster: &LogicalClusterName, name:
         kinds::claim_names(registry, cluster, &mut extra).await?;
     }
     kinds::settle_binding(registry, cluster, &mut binding, &mut extra).await?;
+    roles::defaults::settle(registry, cluster, &binding, &mut extra).await?;
     if binding == before {
         return Ok(Step::Done);
     }

@@ -14,7 +14,7 @@ use kdp_core::LogicalClusterName;
 use parking_lot::RwLock;
 
 pub(crate) use self::changes::Changes;
-use super::{auth::Gate, key::ParsedKey, object, surface::ExportId};
+use super::{auth::Gate, key::ParsedKey, object, roles::Sources, surface::ExportId};
 use crate::store::Entry;
 
 /// See the module.
@@ -23,6 +23,7 @@ pub(crate) struct Facts {
     gates: RwLock<HashMap<LogicalClusterName, Arc<Gate>>>,
     limiting: RwLock<HashSet<ExportId>>,
     changes: Arc<Changes>,
+    sources: Sources,
 }
 
 impl Facts {
@@ -30,6 +31,7 @@ impl Facts {
     pub(crate) fn clear(&self) {
         self.gates.write().clear();
         self.limiting.write().clear();
+        self.sources.clear();
     }
 
     /// Takes in an object as it is now.
@@ -90,6 +92,11 @@ impl Facts {
     /// Whether the export limits what its users may do.
     pub(crate) fn limits(&self, export: &ExportId) -> bool {
         self.limiting.read().contains(export)
+    }
+
+    /// What is to be copied to the workspaces below.
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// Where to hear of changes of rights.

@@ -22,6 +22,7 @@ use super::{
     key::{ParsedKey, ResourceKey},
     object::{self, str_at},
     queue::{Work, WorkQueue},
+    roles::Moment,
     status::{Result, StatusError},
     surface::{ExportId, Origin, Shared, Surface},
 };
@@ -173,6 +174,10 @@ impl Index {
         self.facts.apply(&cluster, &key, entry);
         self.apply_object(&cluster, &key, entry, previous, revision);
         self.facts.announce(&cluster, &key);
+        let moment = if *self.applied.borrow() == Revision(0) { Moment::Loading } else { Moment::Following };
+        for work in self.facts.sources().apply(&cluster, &key, entry, previous, moment) {
+            self.queue.add(work);
+        }
     }
 
     fn apply_object(
@@ -313,6 +318,29 @@ impl Index {
             path = path.join(name).expect("the tree holds only valid workspace names");
         }
         path
+    }
+
+    /// The logical clusters above one, the topmost first.
+    pub(crate) fn ancestors(&self, cluster: &LogicalClusterName) -> Vec<LogicalClusterName> {
+        let tree = self.tree.read();
+        let above = |of: &LogicalClusterName| Some(tree.clusters.get(of)?.parent.as_ref()?.0.clone());
+        let mut ancestors: Vec<_> = std::iter::successors(above(cluster), above).collect();
+        ancestors.reverse();
+        ancestors
+    }
+
+    /// The logical clusters below one, each after those above it.
+    pub(crate) fn descendants(&self, cluster: &LogicalClusterName) -> Vec<LogicalClusterName> {
+        let tree = self.tree.read();
+        let children =
+            |of: &LogicalClusterName| tree.clusters.get(of).into_iter().flat_map(|node| node.children.values());
+        let mut found: Vec<LogicalClusterName> = children(cluster).cloned().collect();
+        let mut next = 0;
+        while let Some(below) = found.get(next).cloned() {
+            found.extend(children(&below).cloned());
+            next += 1;
+        }
+        found
     }
 
     /// Every logical cluster, in order.

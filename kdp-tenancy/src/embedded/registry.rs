@@ -3,6 +3,7 @@
 pub(crate) mod list;
 pub(crate) mod remove;
 pub(crate) mod rules;
+mod standing;
 pub(crate) mod watch;
 pub(crate) mod write;
 
@@ -121,7 +122,11 @@ impl Registry {
     /// The stored object.
     pub(crate) async fn get(&self, place: &Place, name: &str) -> Result<Entry> {
         check_path_name(name)?;
-        self.store.get(&place.key(name)).await?.ok_or_else(|| StatusError::not_found(place.reference(), name))
+        self.stored_or_standing(place, name).await?.ok_or_else(|| StatusError::not_found(place.reference(), name))
+    }
+
+    async fn stored_or_standing(&self, place: &Place, name: &str) -> Result<Option<Entry>> {
+        Ok(self.store.get(&place.key(name)).await?.or_else(|| standing::entry(place, name)))
     }
 
     /// Commits, and waits until this server's own view includes it.

@@ -1,6 +1,8 @@
 //! Authorization as kcp evaluates it: gates, limits, suspension, revocation.
+#![allow(clippy::needless_pass_by_value, reason = "tables of `json!` values read better without references")]
 
 mod limits;
+mod roles;
 mod suspension;
 mod watches;
 

@@ -171,7 +171,7 @@ impl Registry {
     pub(crate) async fn patch(&self, write: Write<'_>, name: &str, kind: BodyType, body: Decoded) -> Result<Saved> {
         check_path_name(name)?;
         for _ in 0..ATTEMPTS {
-            let Some(old) = self.store.get(&write.place.key(name)).await? else {
+            let Some(old) = self.stored_or_standing(write.place, name).await? else {
                 if kind == BodyType::ApplyPatch && write.part == Part::Main {
                     match self.create_by_apply(write, name, &body).await {
                         Err(error) if error.reason() == "AlreadyExists" => continue,
