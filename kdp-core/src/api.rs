@@ -3,6 +3,7 @@
 pub mod apis;
 pub mod core;
 mod install;
+pub mod limits;
 pub mod tenancy;
 
 pub use install::install_crd;

@@ -1,14 +1,15 @@
-//! kcp's kinds, from the definitions of `kdp_core::api`.
+//! kcp's kinds and KDP's own, from the definitions of `kdp_core::api`.
 
 use kdp_core::api::apis::{APIBinding, APIExport, APIExportEndpointSlice, APIResourceSchema};
 use kdp_core::api::core::LogicalCluster;
+use kdp_core::api::limits::WorkspaceLimits;
 use kdp_core::api::tenancy::Workspace;
 use kube::CustomResourceExt;
 use serde_json::Value;
 
 use crate::embedded::resource::ApiResource;
 
-/// Every resource of kcp that is served.
+/// Every resource of kcp and KDP that is served.
 pub(super) fn resources() -> Vec<ApiResource> {
     [
         definition::<APIBinding>(),
@@ -17,6 +18,7 @@ pub(super) fn resources() -> Vec<ApiResource> {
         definition::<APIResourceSchema>(),
         definition::<LogicalCluster>(),
         definition::<Workspace>(),
+        definition::<WorkspaceLimits>(),
     ]
     .iter()
     .flat_map(ApiResource::from_crd)
