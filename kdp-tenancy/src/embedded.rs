@@ -14,6 +14,7 @@ mod json_path;
 mod key;
 mod kinds;
 pub mod kubeconfig;
+mod limits;
 mod managed_fields;
 mod meta;
 mod object;
@@ -22,6 +23,7 @@ mod options;
 mod patch;
 pub mod pki;
 mod protobuf;
+mod quantity;
 mod queue;
 mod registry;
 pub mod resource;
@@ -44,8 +46,8 @@ use tokio_util::{
 
 pub use self::options::EmbeddedOptions;
 use self::{
-    auth::PeerIdentity, authorizer::Authorizer, http::ApiServer, index::Index, kubeconfig::Kubeconfig, pki::Pki,
-    registry::Registry, urls::Urls,
+    auth::PeerIdentity, authorizer::Authorizer, http::ApiServer, index::Index, kubeconfig::Kubeconfig, limits::Limits,
+    pki::Pki, registry::Registry, urls::Urls,
 };
 use crate::{
     Error, Server,
@@ -132,7 +134,7 @@ impl Embedded {
     /// # Errors
     /// When the store fails.
     pub async fn start(store: SharedStore, pki: Pki, options: EmbeddedOptions) -> Result<Self, Error> {
-        let index = Arc::new(Index::new(store.clone()));
+        let index = Arc::new(Index::new(store.clone(), Arc::new(Limits::new(options.limits))));
         let registry = Registry {
             store: store.clone(),
             authorizer: Authorizer::new(index.clone()),

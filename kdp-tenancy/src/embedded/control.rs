@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     consumers::bound_export,
     key::{ParsedKey, ResourceKey, cluster_prefix},
-    kinds::{self, crd as crds, export, namespace},
+    kinds::{self, crd as crds, export, namespace, quota},
     object::{self, finalizers, metadata_mut, str_at},
     queue::Work,
     registry::{Caller, Extra, Place, Registry, remove::DeleteOptions},
@@ -124,6 +124,10 @@ async fn step(registry: &Registry, work: &Work) -> Result<Step> {
             }
             Ok(Step::Done)
         }
+        Work::Quota { cluster, namespace } => match quota::settle(registry, cluster, namespace).await? {
+            Some((prefix, seen)) => Ok(Step::Waits(prefix, seen)),
+            None => Ok(Step::Done),
+        },
         Work::Slice(id) => {
             export::settle_slice(registry, id).await?;
             Ok(Step::Done)
@@ -187,6 +191,8 @@ async fn empty(
     let page = registry.store.range(RangeQuery::prefix(prefix)).await?;
     let mut held = 0;
     for entry in &page.entries {
+        // Not every store waits for anything; others must get to run between two deletions.
+        tokio::task::yield_now().await;
         let Some(key) = ParsedKey::parse(&entry.key).filter(|key| wanted(key)) else { continue };
         let Some(served) = surface.versions(key.group, key.plural).first() else { continue };
         let place = Place::new(cluster.clone(), served.clone(), key.namespace.map(Into::into));

@@ -19,6 +19,7 @@ use super::{
     auth::Policy,
     consumers::{Bindings, Consumer, Reach, bound_export},
     key::{ParsedKey, ResourceKey},
+    limits::Limits,
     object::{self, str_at},
     queue::{Work, WorkQueue},
     status::{Result, StatusError},
@@ -43,6 +44,7 @@ pub(crate) struct Index {
     shared: Shared,
     applied: watch::Sender<Revision>,
     pub(crate) queue: WorkQueue,
+    pub(crate) limits: Arc<Limits>,
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +67,7 @@ struct Cache {
 }
 
 impl Index {
-    pub(crate) fn new(store: SharedStore) -> Self {
+    pub(crate) fn new(store: SharedStore, limits: Arc<Limits>) -> Self {
         Self {
             store,
             tree: RwLock::default(),
@@ -75,6 +77,7 @@ impl Index {
             shared: Shared::default(),
             applied: watch::channel(Revision(0)).0,
             queue: WorkQueue::default(),
+            limits,
         }
     }
 
@@ -83,10 +86,12 @@ impl Index {
         *self.tree.write() = Tree::default();
         *self.bindings.write() = Bindings::default();
         self.caches.lock().clear();
+        self.limits.restart();
         let page = self.store.range(RangeQuery::prefix("")).await?;
         for entry in &page.entries {
             self.apply(&entry.key, Some(entry), None, entry.modified);
         }
+        self.limits.counted(page.revision);
         self.applied.send_replace(page.revision);
         Ok(page.revision)
     }
@@ -135,6 +140,7 @@ impl Index {
                 last = event.revision;
                 self.apply(&event.key, event.entry.as_ref(), event.previous.as_ref(), event.revision);
             }
+            self.limits.counted(newest);
             self.applied.send_replace(newest);
             if last <= newest {
                 return Ok(());
@@ -159,6 +165,7 @@ impl Index {
                 | ("core.kcp.io", "logicalclusters")
                 | ("apis.kcp.io", "apiexports" | "apibindings")
                 | ("apiextensions.k8s.io", "customresourcedefinitions")
+                | ("tenancy.kdp.k8c.io", "workspacelimits")
                 | ("rbac.authorization.k8s.io", _)
         )
     }
@@ -166,6 +173,9 @@ impl Index {
     fn apply(&self, key: &str, entry: Option<&Entry>, previous: Option<&Entry>, revision: Revision) {
         let Some(key) = ParsedKey::parse(key) else { return };
         let Ok(cluster) = key.cluster.parse::<LogicalClusterName>() else { return };
+        if let Some(work) = self.limits.follow(&key, entry, previous, |name| self.child(&cluster, name)) {
+            self.queue.add(work);
+        }
         match (key.group, key.plural) {
             ("tenancy.kcp.io", "workspaces") => self.apply_workspace(&cluster, &key, entry, previous),
             ("core.kcp.io", "logicalclusters") => {
@@ -223,6 +233,7 @@ impl Index {
         let mut tree = self.tree.write();
         match child_of(entry) {
             Some(child) => {
+                self.limits.link(&child, cluster, key.name);
                 tree.clusters.entry(child.clone()).or_default().parent = Some((cluster.clone(), key.name.into()));
                 tree.clusters.entry(cluster.clone()).or_default().children.insert(key.name.into(), child);
             }
@@ -231,6 +242,7 @@ impl Index {
                     node.children.remove(key.name);
                 }
                 if let Some(child) = child_of(previous) {
+                    self.limits.unlink(&child);
                     tree.clusters.remove(&child);
                 }
             }
@@ -274,6 +286,11 @@ impl Index {
         }
         tree.clusters.get(&cluster).filter(|node| node.exists)?;
         Some(cluster)
+    }
+
+    /// The logical cluster of the workspace `name` in `parent`, if there is one.
+    pub(crate) fn child(&self, parent: &LogicalClusterName, name: &str) -> Option<LogicalClusterName> {
+        self.tree.read().clusters.get(parent)?.children.get(name).cloned()
     }
 
     /// The canonical path of a logical cluster.

@@ -4,6 +4,7 @@ mod binding;
 pub(crate) mod crd;
 pub(crate) mod export;
 pub(crate) mod namespace;
+pub(crate) mod quota;
 mod rbac;
 mod secret;
 pub(crate) mod workspace;
@@ -51,9 +52,10 @@ pub(crate) async fn prepare_create(
             binding::create(registry, place, caller, object, extra).await?;
         }
         ("rbac.authorization.k8s.io", _) => rbac::check(registry, place, caller, object).await?,
+        ("", "resourcequotas") => quota::create(registry, place, extra).await?,
         _ => {}
     }
-    Ok(())
+    quota::charge(registry, place, object, extra).await
 }
 
 /// Completes an object that is about to replace another one.
@@ -79,6 +81,8 @@ pub(crate) async fn prepare_update(
             crd::update(registry, place, before, object).await?;
         }
         ("apis.kcp.io", "apibindings" | "apiexports") if part == Part::Status => only_system(place, caller, object)?,
+        ("", "resourcequotas") if part == Part::Status => only_system(place, caller, object)?,
+        ("", "resourcequotas") => quota::update(registry, place, before, object, extra).await?,
         ("apis.kcp.io", "apiexports") => export::update(before, object),
         ("apis.kcp.io", "apibindings") => binding::update(registry, place, caller, before, object, extra).await?,
         ("rbac.authorization.k8s.io", _) if part == Part::Main => {
@@ -96,6 +100,9 @@ pub(crate) fn validate(place: &Place, object: &Value, old: Option<&Value>) -> Ve
         ("apiextensions.k8s.io", "customresourcedefinitions") => definition::validate(object, old),
         ("apis.kcp.io", "apiresourceschemas") => definition::validate_api_resource_schema(object, old),
         ("apis.kcp.io", "apiexports") => export::validate(object),
+        ("", "resourcequotas") => quota::validate(object, old),
+        ("", "limitranges") => quota::validate_limit_range(object),
+        ("core.kcp.io", "logicalclusters") => quota::validate_total(object),
         _ => Vec::new(),
     }
 }

@@ -72,6 +72,8 @@ pub(crate) struct Saved {
 pub(crate) struct Extra {
     pub(crate) conditions: Vec<(String, Option<Revision>)>,
     pub(crate) changes: Vec<Change>,
+    /// Whether limits can refuse the write; what the system does by itself only counts.
+    pub(crate) is_charged: bool,
 }
 
 impl Place {

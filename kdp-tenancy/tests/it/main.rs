@@ -8,5 +8,6 @@ mod disguises;
 mod exports;
 mod invalid;
 mod kubectl;
+mod quota;
 mod support;
 mod workspaces;

@@ -205,7 +205,11 @@ impl Registry {
                 page.revision = read.revision;
                 let read_to = read.entries.last().map(|entry| entry.key.clone());
                 let mut entries = read.entries.into_iter();
-                for entry in entries.by_ref() {
+                for (i, entry) in entries.by_ref().enumerate() {
+                    if i % CHUNK == CHUNK - 1 {
+                        // Others must get to run however many objects there are.
+                        tokio::task::yield_now().await;
+                    }
                     if !matcher.matches(&entry)? {
                         continue;
                     }

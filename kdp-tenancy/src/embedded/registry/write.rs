@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     embedded::{
+        auth::is_unbounded,
         decode::Decoded,
         http::{negotiate::BodyType, query::Query},
         index::Index,
@@ -133,6 +134,7 @@ impl Registry {
         if ownership == Ownership::Track {
             managed_fields::track_update(None, &mut object, &resource.schema, &write.manager(now));
         }
+        extra.is_charged = !is_unbounded(&write.caller.identity);
         kinds::prepare_create(self, place, write.caller, &mut object, &mut extra).await?;
         validate(place, &name, &object, None)?;
         let key = place.key(&name);
@@ -211,7 +213,7 @@ impl Registry {
         keep_other_part(place, write.part, &before, &mut new);
         metadata_mut(&mut new).insert("resourceVersion".into(), old.modified.to_string().into());
         place.served.schema.apply_defaults(&mut new);
-        let mut extra = Extra::default();
+        let mut extra = Extra { is_charged: !is_unbounded(&write.caller.identity), ..Extra::default() };
         if ownership == Ownership::Track {
             let manager = write.manager(Timestamp::now());
             managed_fields::track_update(Some(&before), &mut new, &place.served.resource.schema, &manager);
@@ -248,10 +250,17 @@ impl Registry {
         object["apiVersion"] = place.storage_api_version().into();
         let stored = object::encode(&place.cluster, object)?;
         extra.conditions.push((key.clone(), expected));
-        extra.changes.push(Change::Put(key, stored));
+        extra.changes.push(Change::Put(key.clone(), stored));
         let resource = &place.served.resource;
         let indexed = Index::follows(&resource.group, &resource.plural);
-        self.commit(Transaction { conditions: extra.conditions, changes: extra.changes }, indexed).await
+        let name = key.rsplit('/').next().unwrap_or_default();
+        let reservation = self.reserve(place, name, &extra).await?;
+        let written =
+            self.commit(Transaction { conditions: extra.conditions, changes: extra.changes }, indexed).await?;
+        if let Some(reservation) = reservation {
+            reservation.settle(written);
+        }
+        Ok(written)
     }
 
     /// Conditions under which something may be created here: the workspace, and the namespace if
@@ -277,7 +286,7 @@ impl Registry {
         }
         let mut conditions = vec![(entry.key.to_string(), Some(entry.modified))];
         conditions.extend(self.living_definition(place).await?);
-        Ok(Extra { conditions, changes: Vec::new() })
+        Ok(Extra { conditions, ..Extra::default() })
     }
 
     /// What defines the kind here is not being deleted: its objects are removed first, and one
