@@ -33,7 +33,7 @@ use super::serve::{Body, boxed};
 use super::{
     auth::{Attributes, Authenticator, Impersonation, ResourceAttributes},
     decode::{self, Decoded},
-    limits::Seat,
+    limits::{self, Seat},
     protobuf,
     registry::{
         Caller, Place, Registry,
@@ -100,8 +100,8 @@ impl ApiServer {
                 let placed = call.place(&route.scope, &path, verb).await?;
                 // A client that is slow to send keeps no place from others.
                 let body = if verb.has_body() { boxed(Full::new(call.bytes(body).await?)) } else { body };
-                let _seat = call.seat().await?;
-                call.resource(placed, path, verb, body).await
+                let seat = call.seat().await?;
+                limits::seated(seat, call.resource(placed, path, verb, body)).await
             }
         }
     }

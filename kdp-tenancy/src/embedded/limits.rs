@@ -30,7 +30,7 @@ use self::{
 };
 pub(crate) use self::{
     charge::Reservation,
-    gate::{Seat, WatchPermit},
+    gate::{Seat, WatchPermit, seated, unseated},
     ledger::Usage,
 };
 use super::{auth::is_unbounded, key::ParsedKey, object, queue::Work, status::Result};
@@ -46,11 +46,11 @@ pub(crate) struct LimitsOptions {
 }
 
 impl Default for LimitsOptions {
-    /// Few requests for each processor, because most of them only compute; and some more, because
-    /// writers that wait for the disk share one wait.
+    /// Few requests for each processor, because whoever is worked on only computes: the fewer there
+    /// are, the shorter is the way past them. Who waits for the disk holds no seat.
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { fallback: None, seats: Some(8 + 4 * processors) }
+        Self { fallback: None, seats: Some(2 * processors.max(2)) }
     }
 }
 

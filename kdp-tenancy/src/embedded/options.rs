@@ -36,9 +36,9 @@ impl EmbeddedOptions {
     }
 
     /// Works on at most so many requests at once; the others wait for their turn, which goes round
-    /// among workspaces. At least 1; by default 8 and 4 more for each processor.
+    /// among workspaces. At least 1; by default two for each processor, and four at least.
     ///
-    /// Open watches and requests of the system take no place.
+    /// Writes that wait for the disk, open watches and requests of the system take no place.
     pub fn with_concurrency(mut self, requests: usize) -> Self {
         self.limits.seats = Some(requests.max(1));
         self

@@ -16,7 +16,7 @@ use super::{
     authorizer::Authorizer,
     index::Index,
     key::ResourceKey,
-    object,
+    limits, object,
     status::{ResourceRef, Result, StatusError},
     surface::Served,
 };
@@ -130,7 +130,7 @@ impl Registry {
     ///
     /// `None` when a condition did not hold.
     pub(crate) async fn commit(&self, transaction: Transaction, indexed: bool) -> Result<Option<Revision>> {
-        match self.store.commit(transaction).await? {
+        match limits::unseated(self.store.commit(transaction)).await? {
             Outcome::Committed(revision) => {
                 if indexed {
                     self.index.seen(revision).await;

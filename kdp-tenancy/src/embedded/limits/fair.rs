@@ -112,6 +112,22 @@ impl<T> FairQueue<T> {
         Some(who)
     }
 
+    /// Lets somebody else have a seat whose holder only waits for something. For the limits of its
+    /// workspaces the holder stays.
+    pub(super) fn lend(&mut self) {
+        if let Some(top) = self.nodes.get_mut(&TOP) {
+            top.seats -= 1;
+        }
+    }
+
+    /// Takes a seat back that was lent.
+    pub(super) fn leave_lent(&mut self, line: Line) {
+        if let Some(top) = self.nodes.get_mut(&TOP) {
+            top.seats += 1;
+        }
+        self.leave(line);
+    }
+
     /// Takes a seat back.
     pub(super) fn leave(&mut self, line: Line) {
         self.each_above(line, |node| {

@@ -2,7 +2,12 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -48,6 +53,34 @@ pub(crate) struct Seat {
     gate: Arc<Gate>,
     line: Line,
     ticket: u64,
+    is_lent: AtomicBool,
+}
+
+tokio::task_local! {
+    /// The seat of the request that the task works on.
+    static SEAT: Seat;
+}
+
+/// Does the work of a request that holds `seat`.
+pub(crate) async fn seated<F: Future>(seat: Option<Seat>, work: F) -> F::Output {
+    match seat {
+        Some(seat) => SEAT.scope(seat, work).await,
+        None => work.await,
+    }
+}
+
+/// Waits for something that is not a processor, such as a disk. If it takes any time, others have
+/// the seat of the request from then on: what is left to do after a write is little.
+pub(crate) async fn unseated<F: Future>(wait: F) -> F::Output {
+    let mut wait = pin!(wait);
+    match futures::poll!(&mut wait) {
+        Poll::Ready(done) => done,
+        Poll::Pending => {
+            // An error means that this is no request that had to wait for a seat.
+            let _ = SEAT.try_with(Seat::lend);
+            wait.await
+        }
+    }
 }
 
 /// A watch that counts as open, until this is dropped.
@@ -95,7 +128,7 @@ impl Gate {
         let line = state.queue.wait(&hops, ticket, sender).map_err(|_| later(Duration::ZERO))?;
         state.seat();
         drop(state);
-        Ok((Seat { gate: Arc::clone(self), line, ticket }, turn))
+        Ok((Seat { gate: Arc::clone(self), line, ticket, is_lent: AtomicBool::new(false) }, turn))
     }
 
     /// Counts a watch in every workspace of `path`, which begins at the top of the tree.
@@ -129,10 +162,22 @@ impl State {
     }
 }
 
+impl Seat {
+    fn lend(&self) {
+        if !self.is_lent.swap(true, Ordering::Relaxed) {
+            let mut state = self.gate.state.lock();
+            state.queue.lend();
+            state.seat();
+        }
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut state = self.gate.state.lock();
-        if !state.queue.give_up(self.line, self.ticket) {
+        if *self.is_lent.get_mut() {
+            state.queue.leave_lent(self.line);
+        } else if !state.queue.give_up(self.line, self.ticket) {
             state.queue.leave(self.line);
         }
         state.seat();
@@ -193,6 +238,22 @@ mod tests {
         drop(given_up);
         drop(held);
         waiting.1.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_disk_lets_others_work() {
+        let gate = Arc::new(Gate::new(1));
+        let path = path("a", WorkspaceLimitsSpec::default());
+        let (written, disk) = oneshot::channel::<()>();
+        let first = gate.admit(&path).await.unwrap();
+        let mut writing = Box::pin(seated(Some(first), unseated(disk)));
+        assert!(futures::poll!(&mut writing).is_pending());
+        let second = gate.admit(&path).await.unwrap();
+        written.send(()).unwrap();
+        writing.await.unwrap();
+        drop(second);
+        let (_third, waiting) = (gate.admit(&path).await.unwrap(), gate.stand_in_line(&path).unwrap());
+        assert!(futures::poll!(waiting.1).is_pending());
     }
 
     #[tokio::test]

@@ -73,6 +73,23 @@ fn whoever_gives_up_loses_the_place_and_nothing_stays() {
 }
 
 #[test]
+fn a_seat_that_is_lent_serves_others_and_counts_for_its_own_limit() {
+    let mut queue = queue(1);
+    let a = queue.wait(&limited("a", 1), 0, "a").unwrap();
+    queue.wait(&limited("a", 1), 1, "a").unwrap();
+    let b = queue.wait(&path("b"), 2, "b").unwrap();
+    assert_eq!(served(&mut queue), ["a"]);
+    queue.lend();
+    assert_eq!(served(&mut queue), ["b"]);
+    queue.leave_lent(a);
+    assert_eq!(served(&mut queue), [] as [&str; 0]);
+    queue.leave(b);
+    assert_eq!(served(&mut queue), ["a"]);
+    queue.leave(a);
+    assert_eq!(queue.nodes.len(), 1);
+}
+
+#[test]
 fn a_full_line_takes_nobody_and_leaves_room_for_others() {
     let mut queue: FairQueue<&str> = FairQueue::new(0, (2, 3));
     assert!(queue.wait(&path("a"), 0, "").is_ok());
