@@ -12,6 +12,7 @@ mod ledger;
 mod rate;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
@@ -27,6 +28,7 @@ use self::{
     bounds::Bounds,
     gate::{Bounded, Gate},
     ledger::Ledger,
+    turns::Turns,
 };
 pub(crate) use self::{
     charge::Reservation,
@@ -61,6 +63,8 @@ pub(crate) struct Limits {
     gate: Option<Arc<Gate>>,
     /// How many ResourceQuotas a namespace has, as `cluster/namespace`.
     quotas: Mutex<HashMap<String, usize>>,
+    /// The turns of those who create what a ResourceQuota counts.
+    pub(crate) turns: Turns,
 }
 
 #[derive(Debug)]
@@ -75,6 +79,7 @@ impl Limits {
             book: Mutex::new(Book { ledger: Ledger::default(), bounds: Bounds::new(options.fallback) }),
             gate: options.seats.map(|seats| Arc::new(Gate::new(seats))),
             quotas: Mutex::default(),
+            turns: Turns::default(),
         }
     }
 

@@ -74,6 +74,8 @@ pub(crate) struct Extra {
     pub(crate) changes: Vec<Change>,
     /// Whether limits can refuse the write; what the system does by itself only counts.
     pub(crate) is_charged: bool,
+    /// Held until the write is made: of those who count in the same quota, one writes at a time.
+    pub(crate) turn: Option<tokio::sync::OwnedMutexGuard<()>>,
 }
 
 impl Place {

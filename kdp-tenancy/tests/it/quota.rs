@@ -429,7 +429,7 @@ async fn of_many_creates_at_once_a_quota_lets_as_many_pass_as_it_says() {
     let dir = tempfile::tempdir().unwrap();
     let control_plane = Embedded::open(dir.path()).await.unwrap();
     let client = tenant(&control_plane, "root", "a").await;
-    quota(&client, json!({"configmaps": "5"})).await.unwrap();
+    quota(&client, json!({"configmaps": "30"})).await.unwrap();
     let results = join_all((0..40).map(|i| {
         let client = client.clone();
         async move { create(&client, &format!("c-{i}")).await }
@@ -437,8 +437,9 @@ async fn of_many_creates_at_once_a_quota_lets_as_many_pass_as_it_says() {
     .await;
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), "default");
     let there = api.list(&ListParams::default()).await.unwrap().items.len();
-    assert_eq!((there, results.iter().filter(|result| result.is_ok()).count()), (5, 5));
-    assert_eq!(used(&client, "configmaps").await.as_deref(), Some("5"));
+    assert_eq!((there, results.iter().filter(|result| result.is_ok()).count()), (30, 30));
+    assert!(results.into_iter().filter(Result::is_err).all(|result| refusal(result).0 == 403));
+    assert_eq!(used(&client, "configmaps").await.as_deref(), Some("30"));
 }
 
 #[tokio::test]

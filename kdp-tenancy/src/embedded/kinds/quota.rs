@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     embedded::{
         key::ResourceKey,
+        limits,
         object::{self, object_at, str_at},
         quantity::Quantity,
         registry::{Extra, Place, Registry},
@@ -61,6 +62,11 @@ pub(super) async fn update(
 pub(super) async fn charge(registry: &Registry, place: &Place, object: &Value, extra: &mut Extra) -> Result<()> {
     let Some(namespace) = &place.namespace else { return Ok(()) };
     let resource = &place.served.resource;
+    if quotas(registry, &place.cluster, namespace).await?.is_empty() {
+        return Ok(());
+    }
+    let turns = &registry.index.limits.turns;
+    extra.turn = Some(limits::unseated(turns.take(&format!("{}/{namespace}", place.cluster))).await);
     for entry in quotas(registry, &place.cluster, namespace).await? {
         let mut quota = object::decode_plain(&entry)?;
         let names = counted(&quota).filter(|(_, group, plural)| *group == resource.group && *plural == resource.plural);
