@@ -322,6 +322,48 @@ async fn requests_beyond_the_rate_are_told_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_tenant_gains_nothing_by_splitting_its_requests_over_workspaces_below() {
+    let control_plane = Embedded::in_memory().await.unwrap();
+    let client = tenant(&control_plane, "root", "a").await;
+    let workspaces: Api<Workspace> = Api::all(client.clone());
+    workspaces.create(&PostParams::default(), &Workspace::new("below", Default::default())).await.unwrap();
+    // Whatever the tenant says of its own children: what is above them holds too.
+    let generous = WorkspaceLimitsSpec { requests_per_second: Some(1000), ..WorkspaceLimitsSpec::default() };
+    let own: Api<WorkspaceLimits> = Api::all(client.clone());
+    own.create(&PostParams::default(), &WorkspaceLimits::new("default", generous)).await.unwrap();
+    let slow = WorkspaceLimitsSpec { requests_per_second: Some(1), burst: Some(4), ..WorkspaceLimitsSpec::default() };
+    limit(&control_plane, "root", "a", slow).await;
+    let below = user(&control_plane, "root:a:below", "a");
+    for i in 0..2 {
+        create(&client, &format!("c-{i}")).await.unwrap();
+        create(&below, &format!("c-{i}")).await.unwrap();
+    }
+    for client in [&client, &below] {
+        let refused = create(client, "one").await;
+        assert_eq!(refusal(refused), (429, "TooManyRequests".into()));
+    }
+}
+
+#[tokio::test]
+async fn large_objects_and_lists_come_whole() {
+    let control_plane = Embedded::in_memory().await.unwrap();
+    let client = tenant(&control_plane, "root", "a").await;
+    create_with(&client, "large", &"x".repeat(900_000)).await.unwrap();
+    for i in 0..200 {
+        create_with(&client, &format!("c-{i}"), &"y".repeat(2_000)).await.unwrap();
+    }
+    let list = async |accept: &str| -> Value {
+        let request = http::Request::get("/api/v1/namespaces/default/configmaps").header("accept", accept);
+        client.request(request.body(Vec::new()).unwrap()).await.unwrap()
+    };
+    let whole = list("application/json").await;
+    assert_eq!(whole["items"].as_array().unwrap().len(), 201);
+    assert_eq!(whole["items"][200]["data"]["k"].as_str().unwrap().len(), 900_000);
+    let table = list("application/json;as=Table;g=meta.k8s.io;v=v1").await;
+    assert_eq!(table["rows"].as_array().unwrap().len(), 201);
+}
+
+#[tokio::test]
 async fn strangers_use_up_nothing_of_a_workspace() {
     let control_plane = Embedded::in_memory().await.unwrap();
     let client = tenant(&control_plane, "root", "a").await;
