@@ -4,6 +4,7 @@ pub mod apis;
 pub mod authentication;
 pub mod core;
 mod install;
+pub mod limits;
 pub mod tenancy;
 
 pub use install::install_crd;

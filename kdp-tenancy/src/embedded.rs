@@ -19,6 +19,7 @@ mod key;
 mod kinds;
 pub mod kubeconfig;
 mod lifecycles;
+mod limits;
 mod managed_fields;
 mod meta;
 mod object;
@@ -27,6 +28,7 @@ mod options;
 mod patch;
 pub mod pki;
 mod protobuf;
+mod quantity;
 mod queue;
 mod registry;
 pub mod resource;
@@ -50,8 +52,15 @@ use tokio_util::{
 
 pub use self::options::EmbeddedOptions;
 use self::{
-    auth::{PeerIdentity, WorkspaceAuthenticators, service_account::ServiceAccountTokens}, authorizer::Authorizer, http::ApiServer, index::Index, kubeconfig::Kubeconfig, pki::Pki,
-    registry::Registry, urls::Urls,
+    auth::{PeerIdentity, WorkspaceAuthenticators, service_account::ServiceAccountTokens},
+    authorizer::Authorizer,
+    http::ApiServer,
+    index::Index,
+    kubeconfig::Kubeconfig,
+    limits::Limits,
+    pki::Pki,
+    registry::Registry,
+    urls::Urls,
 };
 use crate::{
     Error, Server,
@@ -139,7 +148,7 @@ impl Embedded {
     /// When the store fails.
     pub async fn start(store: SharedStore, pki: Pki, options: EmbeddedOptions) -> Result<Self, Error> {
         let pki = Arc::new(pki);
-        let index = Arc::new(Index::new(store.clone()));
+        let index = Arc::new(Index::new(store.clone(), Arc::new(Limits::new(options.limits))));
         let registry = Registry {
             store: store.clone(),
             authorizer: Authorizer::new(index.clone()),

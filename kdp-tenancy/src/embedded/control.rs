@@ -19,7 +19,7 @@ use super::{
     kinds::{
         self, bound_schema, crd as crds,
         logical_cluster::{self, Stage},
-        namespace, slice,
+        namespace, quota, slice,
     },
     object::{self, finalizers, metadata_mut, str_at},
     queue::Work,
@@ -138,6 +138,10 @@ async fn step(registry: &Registry, work: &Work) -> Result<Step> {
             }
             Ok(Step::Done)
         }
+        Work::Quota { cluster, namespace } => match quota::settle(registry, cluster, namespace).await? {
+            Some((prefix, seen)) => Ok(Step::Waits(prefix, seen)),
+            None => Ok(Step::Done),
+        },
         Work::AggregateRoles(cluster) => roles::aggregate::settle(registry, cluster).await.map(|()| Step::Done),
         Work::SyncRole { cluster, plural, name } => {
             roles::sync::from(registry, cluster, &(plural.clone(), name.clone())).await.map(|()| Step::Done)
@@ -215,6 +219,8 @@ async fn empty(
     let page = registry.store.range(RangeQuery::prefix(prefix)).await?;
     let mut held = 0;
     for entry in &page.entries {
+        // Not every store waits for anything; others must get to run between two deletions.
+        tokio::task::yield_now().await;
         let Some(key) = ParsedKey::parse(&entry.key).filter(|key| wanted(key)) else { continue };
         let Some(served) = surface.versions(key.group, key.plural).first() else { continue };
         let place = Place::new(cluster.clone(), served.clone(), key.namespace.map(Into::into));

@@ -7,6 +7,7 @@ mod access;
 mod authenticate;
 mod documents;
 pub(crate) mod negotiate;
+mod offload;
 pub(crate) mod query;
 mod respond;
 mod reviews;
@@ -18,8 +19,9 @@ mod verb;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 use http::{Request, Response, request::Parts};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use kdp_core::{Identity, LogicalClusterName};
 use tokio_util::sync::CancellationToken;
 
@@ -32,10 +34,11 @@ use self::{
     route::{ResourcePath, Route, Scope, Target},
     verb::Verb,
 };
-use super::serve::Body;
+use super::serve::{Body, boxed};
 use super::{
     auth::{Attributes, Authenticator, Impersonation, ResourceAttributes, WorkspaceAuthenticators},
     decode::{self, Decoded},
+    limits::{self, Seat},
     protobuf,
     registry::{
         Caller, Place, Registry,
@@ -67,6 +70,8 @@ struct Call<'a> {
     parts: &'a Parts,
     query: Query,
     identity: Identity,
+    /// The logical cluster that let the request in, and that it counts for.
+    entered: Option<LogicalClusterName>,
 }
 
 impl ApiServer {
@@ -82,7 +87,7 @@ impl ApiServer {
             Ok(answer) => answer,
             Err(error) => respond::failure(&error),
         };
-        respond::compressed(&parts.headers, answer)
+        offload::compressed(parts.headers, answer).await
     }
 
     async fn answer(&self, parts: &Parts, body: Body) -> Result<Response<Body>> {
@@ -99,7 +104,7 @@ impl ApiServer {
         }
         let (identity, scope) = self.identify(parts, route.scope).await?;
         let query = Query::parse(parts.uri.query().unwrap_or_default())?;
-        let mut call = Call { server: self, parts, query, identity };
+        let mut call = Call { server: self, parts, query, identity, entered: None };
         match route.target {
             Target::Path(path) => call.path(&scope, &path).await,
             Target::Resource(path) => {
@@ -108,7 +113,10 @@ impl ApiServer {
                     return Ok(answer);
                 }
                 let placed = call.place(&scope, &path, verb).await?;
-                call.resource(&scope, placed, path, verb, body).await
+                // A client that is slow to send keeps no place from others.
+                let body = if verb.has_body() { boxed(Full::new(call.bytes(body).await?)) } else { body };
+                let seat = call.seat().await?;
+                limits::seated(seat, call.resource(&scope, placed, path, verb, body)).await
             }
         }
     }
@@ -126,13 +134,25 @@ impl Call<'_> {
         if let Some(impersonation) = Impersonation::parse(&self.parts.headers)? {
             self.identity = authorizer.impersonate(&self.identity, cluster, named, impersonation).await?;
         }
-        authorizer.authorize(&self.identity, cluster, named, attributes).await
+        authorizer.authorize(&self.identity, cluster, named, attributes).await?;
+        self.entered = cluster.cloned();
+        Ok(())
+    }
+
+    /// Waits until it is the request's turn. Only who was let in counts for a workspace: nobody else
+    /// can take its places.
+    async fn seat(&self) -> Result<Option<Seat>> {
+        match &self.entered {
+            Some(cluster) => self.server.registry.index.limits.admit(&self.identity, cluster).await,
+            None => Ok(None),
+        }
     }
 
     /// Answers a path that is about no resource.
     async fn path(&mut self, scope: &Scope, path: &str) -> Result<Response<Body>> {
         let verb = self.parts.method.as_str().to_ascii_lowercase();
         let surface = self.surface(scope, &verb, path).await?;
+        let _seat = self.seat().await?;
         if self.parts.method != http::Method::GET && self.parts.method != http::Method::HEAD {
             return Err(StatusError::method_not_allowed());
         }
@@ -172,12 +192,14 @@ impl Call<'_> {
         let name = path.name.as_deref().unwrap_or_default();
         match verb {
             Verb::Get => {
-                let entry = registry.get(&place, name).await?;
+                let mut entry = registry.get(&place, name).await?;
+                registry.show_usage(&place, std::slice::from_mut(&mut entry))?;
                 respond::entry(format, &place, &self.query, &entry)
             }
             Verb::List => {
-                let page = registry.list(&coverage, &matcher()?, &self.query).await?;
-                respond::list(format, &place, &self.query, &page)
+                let mut page = registry.list(&coverage, &matcher()?, &self.query).await?;
+                registry.show_usage(&place, &mut page.entries)?;
+                offload::list(format, place, self.query.clone(), page).await
             }
             Verb::Watch => {
                 let admission = Admission::new(self, within, &path, &coverage);
@@ -226,8 +248,12 @@ impl Call<'_> {
     ) -> Result<Response<Body>> {
         let render = respond::renderer(format, coverage.place, &self.query);
         let shutdown = self.server.shutdown.clone();
+        let permit = match &self.entered {
+            Some(cluster) => self.server.registry.index.limits.watch(&self.identity, cluster)?,
+            None => None,
+        };
         let lines = self.server.registry.watch(coverage, scope, matcher, &self.query, render, shutdown).await?;
-        Ok(respond::stream(admission.bound(lines)))
+        Ok(respond::stream(admission.bound(lines).inspect(move |_| _ = &permit)))
     }
 
     /// What part of the object the path is about.
@@ -264,7 +290,8 @@ impl Call<'_> {
     }
 
     async fn body(&self, body: Body, kind: BodyType) -> Result<Decoded> {
-        decoded(&self.bytes(body).await?, kind)
+        let bytes = self.bytes(body).await?;
+        offload::heavy(bytes.len(), move || decoded(&bytes, kind)).await
     }
 
     async fn bytes(&self, mut body: Body) -> Result<Bytes> {

@@ -26,6 +26,7 @@ use super::{
     key::{ParsedKey, ResourceKey},
     kinds::logical_cluster::Stage,
     lifecycles::Lifecycles,
+    limits::Limits,
     object::{self, str_at},
     queue::{Work, WorkQueue},
     roles::Moment,
@@ -55,6 +56,7 @@ pub(crate) struct Index {
     applied: watch::Sender<Revision>,
     pub(crate) fanout: Arc<Fanout>,
     pub(crate) queue: WorkQueue,
+    pub(crate) limits: Arc<Limits>,
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +79,7 @@ struct Cache {
 }
 
 impl Index {
-    pub(crate) fn new(store: SharedStore) -> Self {
+    pub(crate) fn new(store: SharedStore, limits: Arc<Limits>) -> Self {
         Self {
             store,
             tree: RwLock::default(),
@@ -91,6 +93,7 @@ impl Index {
             applied: watch::channel(Revision(0)).0,
             fanout: Arc::default(),
             queue: WorkQueue::default(),
+            limits,
         }
     }
 
@@ -101,6 +104,7 @@ impl Index {
         *self.lifecycles.write() = Lifecycles::default();
         self.caches.lock().clear();
         self.facts.clear();
+        self.limits.restart();
         let page = self.store.range(RangeQuery::prefix("")).await?;
         // In one piece: half of the bindings would hide half of the consumers.
         let bindings = RwLock::default();
@@ -111,6 +115,7 @@ impl Index {
         bindings.forget_before(page.revision);
         *self.bindings.write() = bindings;
         self.fanout.restart(page.revision);
+        self.limits.counted(page.revision);
         self.applied.send_replace(page.revision);
         Ok(page.revision)
     }
@@ -159,6 +164,7 @@ impl Index {
                 last = event.revision;
                 self.take(&event);
             }
+            self.limits.counted(newest);
             self.applied.send_replace(newest);
             if last <= newest {
                 return Ok(());
@@ -201,6 +207,7 @@ impl Index {
                 | ("core.kcp.io", "logicalclusters")
                 | ("apis.kcp.io", "apiexports" | "apibindings" | "apiexportendpointslices")
                 | ("apiextensions.k8s.io", "customresourcedefinitions")
+                | ("tenancy.kdp.k8c.io", "workspacelimits")
                 | ("rbac.authorization.k8s.io", _)
         )
     }
@@ -216,6 +223,9 @@ impl Index {
         let Some(key) = ParsedKey::parse(key) else { return };
         let Ok(cluster) = key.cluster.parse::<LogicalClusterName>() else { return };
         self.facts.apply(&cluster, &key, entry);
+        if let Some(work) = self.limits.follow(&key, entry, previous, |name| self.child(&cluster, name)) {
+            self.queue.add(work);
+        }
         self.apply_object(bindings, &cluster, &key, entry, previous, revision);
         self.facts.announce(&cluster, &key);
         let moment = if *self.applied.borrow() == Revision(0) { Moment::Loading } else { Moment::Following };
@@ -341,6 +351,7 @@ impl Index {
         let mut tree = self.tree.write();
         match child_of(entry) {
             Some(child) => {
+                self.limits.link(&child, cluster, key.name);
                 tree.clusters.entry(child.clone()).or_default().parent = Some((cluster.clone(), key.name.into()));
                 tree.clusters.entry(cluster.clone()).or_default().children.insert(key.name.into(), child);
             }
@@ -349,6 +360,7 @@ impl Index {
                     node.children.remove(key.name);
                 }
                 if let Some(child) = child_of(previous) {
+                    self.limits.unlink(&child);
                     tree.clusters.remove(&child);
                 }
             }
@@ -406,6 +418,11 @@ impl Index {
         }
         tree.clusters.get(&cluster).filter(|node| node.exists)?;
         Some(cluster)
+    }
+
+    /// The logical cluster of the workspace `name` in `parent`, if there is one.
+    pub(crate) fn child(&self, parent: &LogicalClusterName, name: &str) -> Option<LogicalClusterName> {
+        self.tree.read().clusters.get(parent)?.children.get(name).cloned()
     }
 
     /// The canonical path of a logical cluster.

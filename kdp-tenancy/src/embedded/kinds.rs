@@ -7,6 +7,7 @@ pub(crate) mod crd;
 pub(crate) mod export;
 pub(crate) mod logical_cluster;
 pub(crate) mod namespace;
+pub(crate) mod quota;
 mod rbac;
 mod secret;
 pub(crate) mod service_account;
@@ -66,9 +67,10 @@ pub(crate) async fn prepare_create(
             roles::defaults::settle(registry, &place.cluster, object, extra).await?;
         }
         ("rbac.authorization.k8s.io", _) => rbac::check_create(registry, place, caller, object).await?,
+        ("", "resourcequotas") => quota::create(registry, place, extra).await?,
         _ => {}
     }
-    Ok(())
+    quota::charge(registry, place, object, extra).await
 }
 
 /// Completes an object that is about to replace another one.
@@ -104,6 +106,8 @@ pub(crate) async fn prepare_update(
         ("apis.kcp.io", "apibindings" | "apiexports" | "apiexportendpointslices") if part == Part::Status => {
             only_system(place, caller, object)?;
         }
+        ("", "resourcequotas") if part == Part::Status => only_system(place, caller, object)?,
+        ("", "resourcequotas") => quota::update(registry, place, before, object, extra).await?,
         ("apis.kcp.io", "apiexports") => export::update(before, object),
         ("apis.kcp.io", "apibindings") => {
             binding::update(registry, place, caller, before, object, extra).await?;
@@ -127,8 +131,14 @@ pub(crate) fn validate(place: &Place, object: &Value, old: Option<&Value>) -> Ve
         ("apis.kcp.io", "apibindings") => claims::validate_answers(object),
         ("apis.kcp.io", "apiexportendpointslices") => slice::validate(object),
         ("tenancy.kcp.io", "workspacetypes") => workspace_type::validate(&place.cluster, object),
-        ("core.kcp.io", "logicalclusters") => logical_cluster::validate(object, old),
         ("tenancy.kcp.io", "workspaceauthenticationconfigurations") => workspace_authentication::validate(object),
+        ("core.kcp.io", "logicalclusters") => {
+            let mut errors = logical_cluster::validate(object, old);
+            errors.extend(quota::validate_total(object));
+            errors
+        }
+        ("", "resourcequotas") => quota::validate(object, old),
+        ("", "limitranges") => quota::validate_limit_range(object),
         _ => Vec::new(),
     }
 }

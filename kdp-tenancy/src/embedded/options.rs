@@ -2,7 +2,10 @@
 
 use std::{path::Path, sync::Arc};
 
-use kdp_core::{ErrorKind, api::authentication::AuthenticationConfiguration};
+use kdp_core::{
+    ErrorKind,
+    api::{authentication::AuthenticationConfiguration, limits::WorkspaceLimitsSpec},
+};
 
 use super::{
     auth::{
@@ -10,6 +13,7 @@ use super::{
         oidc::{Oidc, Trust},
     },
     http::HomeWorkspaces,
+    limits::LimitsOptions,
 };
 use crate::Error;
 
@@ -21,6 +25,7 @@ pub struct EmbeddedOptions {
     pub(super) authenticator: Authenticator,
     pub(super) home_workspaces: HomeWorkspaces,
     pub(super) oidc: Vec<Arc<Oidc>>,
+    pub(super) limits: LimitsOptions,
 }
 
 impl EmbeddedOptions {
@@ -77,5 +82,28 @@ impl EmbeddedOptions {
         let oidc = Arc::new(oidc);
         self.oidc.push(oidc.clone());
         Ok(self.with_tokens(oidc))
+    }
+
+    /// Limits every workspace, together with all below it, that no `WorkspaceLimits` in its parent
+    /// speaks of. The root is not limited.
+    pub fn with_limits(mut self, limits: WorkspaceLimitsSpec) -> Self {
+        self.limits.fallback = Some(limits);
+        self
+    }
+
+    /// Works on at most so many requests at once; the others wait for their turn, which goes round
+    /// among workspaces. At least 1; by default two for each processor, and four at least.
+    ///
+    /// Writes that wait for the disk, open watches and requests of the system take no place.
+    pub fn with_concurrency(mut self, requests: usize) -> Self {
+        self.limits.seats = Some(requests.max(1));
+        self
+    }
+
+    /// Works on all requests as they come: no turns, and no limits on rates, concurrency and
+    /// watches. Right where all workspaces belong to one tenant.
+    pub fn without_fairness(mut self) -> Self {
+        self.limits.seats = None;
+        self
     }
 }

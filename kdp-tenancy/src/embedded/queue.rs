@@ -23,6 +23,8 @@ pub(crate) enum Work {
     Export { cluster: LogicalClusterName, name: String },
     /// Every APIExport of a logical cluster in which a schema appeared.
     Exports(LogicalClusterName),
+    /// A namespace in which something that its ResourceQuotas may count has changed.
+    Quota { cluster: LogicalClusterName, namespace: String },
     /// The endpoint slices of an export whose consumers changed.
     Slices(ExportId),
     /// An endpoint slice that changed.

@@ -19,7 +19,7 @@ use super::{
     consumers::Sight,
     index::Index,
     key::ResourceKey,
-    object,
+    limits, object,
     status::{ResourceRef, Result, StatusError},
     surface::Served,
 };
@@ -80,6 +80,10 @@ pub(crate) struct Saved {
 pub(crate) struct Extra {
     pub(crate) conditions: Vec<(String, Option<Revision>)>,
     pub(crate) changes: Vec<Change>,
+    /// Whether limits can refuse the write; what the system does by itself only counts.
+    pub(crate) is_charged: bool,
+    /// Held until the write is made: of those who count in the same quota, one writes at a time.
+    pub(crate) turn: Option<tokio::sync::OwnedMutexGuard<()>>,
 }
 
 impl Place {
@@ -144,7 +148,7 @@ impl Registry {
     ///
     /// `None` when a condition did not hold.
     pub(crate) async fn commit(&self, transaction: Transaction, indexed: bool) -> Result<Option<Revision>> {
-        match self.store.commit(transaction).await? {
+        match limits::unseated(self.store.commit(transaction)).await? {
             Outcome::Committed(revision) => {
                 if indexed {
                     self.index.seen(revision).await;

@@ -9,6 +9,7 @@ mod disguises;
 mod exports;
 mod invalid;
 mod kubectl;
+mod quota;
 mod sharing;
 mod support;
 mod tree;

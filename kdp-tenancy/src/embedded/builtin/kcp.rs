@@ -1,14 +1,15 @@
-//! kcp's kinds, from the definitions of `kdp_core::api`.
+//! kcp's kinds and KDP's own, from the definitions of `kdp_core::api`.
 
 use kdp_core::api::apis::{APIBinding, APIExport, APIExportEndpointSlice, APIResourceSchema, v1alpha1};
 use kdp_core::api::core::LogicalCluster;
+use kdp_core::api::limits::WorkspaceLimits;
 use kdp_core::api::tenancy::{Workspace, WorkspaceAuthenticationConfiguration, WorkspaceType};
 use kube::CustomResourceExt;
 use serde_json::Value;
 
 use crate::embedded::resource::ApiResource;
 
-/// Every resource of kcp that is served. Of a resource with several versions the stored one comes first.
+/// Every resource of kcp and KDP that is served. Of a resource with several versions the stored one comes first.
 pub(super) fn resources() -> Vec<ApiResource> {
     let old = [definition::<v1alpha1::APIBinding>(), definition::<v1alpha1::APIExport>()];
     let old = old.iter().flat_map(ApiResource::from_crd);
@@ -22,6 +23,7 @@ pub(super) fn resources() -> Vec<ApiResource> {
         definition::<Workspace>(),
         definition::<WorkspaceType>(),
         definition::<WorkspaceAuthenticationConfiguration>(),
+        definition::<WorkspaceLimits>(),
     ]
     .iter()
     .flat_map(ApiResource::from_crd)

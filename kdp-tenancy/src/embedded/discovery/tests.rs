@@ -63,6 +63,7 @@ fn the_core_group_is_below_api_and_all_others_below_apis() {
             "apis.kcp.io",
             "core.kcp.io",
             "tenancy.kcp.io",
+            "tenancy.kdp.k8c.io",
         ]
     );
 }

@@ -48,7 +48,8 @@ impl Admission {
 
     async fn holds(&self) -> bool {
         let Ok((identity, _)) = self.server.identify(&self.parts, self.scope.clone()).await else { return false };
-        let mut call = Call { server: &self.server, parts: &self.parts, query: Query::default(), identity };
+        let (server, parts) = (&self.server, &self.parts);
+        let mut call = Call { server, parts, query: Query::default(), identity, entered: None };
         call.place(&self.scope, &self.path, Verb::Watch).await.is_ok()
     }
 }

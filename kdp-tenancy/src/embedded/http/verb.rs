@@ -38,6 +38,11 @@ impl Verb {
         })
     }
 
+    /// Whether a request may say more than its URL does.
+    pub(crate) fn has_body(self) -> bool {
+        !matches!(self, Self::Get | Self::List | Self::Watch)
+    }
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Get => "get",

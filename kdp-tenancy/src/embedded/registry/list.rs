@@ -211,7 +211,11 @@ impl Registry {
                     standing::insert(&place, &from, &mut entries, read.remaining);
                 }
                 let mut entries = entries.into_iter();
-                for entry in entries.by_ref() {
+                for (i, entry) in entries.by_ref().enumerate() {
+                    if i % CHUNK == CHUNK - 1 {
+                        // Others must get to run however many objects there are.
+                        tokio::task::yield_now().await;
+                    }
                     if !matcher.matches(&entry)? || !sight.shows(&entry)? {
                         continue;
                     }

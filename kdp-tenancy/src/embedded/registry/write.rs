@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     embedded::{
+        auth::is_unbounded,
         conversion,
         decode::Decoded,
         http::{negotiate::BodyType, query::Query},
@@ -143,6 +144,7 @@ impl Registry {
             stored.served.schema.apply_defaults(&mut object);
         }
         let stored = stored.as_ref().unwrap_or(place);
+        extra.is_charged = !is_unbounded(&write.caller.identity);
         kinds::prepare_create(self, stored, write.caller, &mut object, &mut extra).await?;
         validate(stored, &name, &object, None)?;
         let key = place.key(&name);
@@ -222,7 +224,7 @@ impl Registry {
         admit(place, &name, &mut new)?;
         metadata_mut(&mut new).insert("resourceVersion".into(), old.modified.to_string().into());
         place.served.schema.apply_defaults(&mut new);
-        let mut extra = Extra::default();
+        let mut extra = Extra { is_charged: !is_unbounded(&write.caller.identity), ..Extra::default() };
         if ownership == Ownership::Track {
             let manager = write.manager(Timestamp::now());
             managed_fields::track_update(Some(&before), &mut new, &place.served.resource.schema, &manager);
@@ -272,10 +274,17 @@ impl Registry {
         object["apiVersion"] = place.storage_api_version().into();
         let stored = object::encode(&place.cluster, object)?;
         extra.conditions.push((key.clone(), expected));
-        extra.changes.push(Change::Put(key, stored));
+        extra.changes.push(Change::Put(key.clone(), stored));
         let resource = &place.served.resource;
         let indexed = Index::follows(&resource.group, &resource.plural);
-        self.commit(Transaction { conditions: extra.conditions, changes: extra.changes }, indexed).await
+        let name = key.rsplit('/').next().unwrap_or_default();
+        let reservation = self.reserve(place, name, &extra).await?;
+        let written =
+            self.commit(Transaction { conditions: extra.conditions, changes: extra.changes }, indexed).await?;
+        if let Some(reservation) = reservation {
+            reservation.settle(written);
+        }
+        Ok(written)
     }
 
     /// Conditions under which something may be created here: the workspace, and the namespace if
@@ -301,7 +310,7 @@ impl Registry {
         }
         let mut conditions = vec![(entry.key.to_string(), Some(entry.modified))];
         conditions.extend(self.living_definition(place).await?);
-        Ok(Extra { conditions, changes: Vec::new() })
+        Ok(Extra { conditions, ..Extra::default() })
     }
 
     /// What defines the kind here is not being deleted: its objects are removed first, and one
