@@ -1,5 +1,6 @@
 //! The in-process control plane.
 
+pub mod audit;
 pub mod auth;
 mod authorizer;
 mod builtin;
@@ -151,7 +152,12 @@ impl Embedded {
         });
         tasks.spawn(control::run(registry.clone(), shutdown.clone()));
         tasks.close();
-        let api = ApiServer { registry, authenticator: Arc::new(options.authenticator), shutdown: shutdown.clone() };
+        let api = ApiServer {
+            registry,
+            authenticator: Arc::new(options.authenticator),
+            audit: options.audit.map(Arc::new),
+            shutdown: shutdown.clone(),
+        };
         let _stop_on_drop = shutdown.clone().drop_guard();
         let pki = Arc::new(pki);
         Ok(Self { inner: Arc::new(Inner { api, store, pki, tasks, shutdown, _stop_on_drop }) })
@@ -193,6 +199,9 @@ impl Embedded {
     pub async fn close(&self) -> Result<(), Error> {
         self.inner.shutdown.cancel();
         self.inner.tasks.wait().await;
+        if let Some(audit) = &self.inner.api.audit {
+            audit.sink().close().await.map_err(|error| Error::Internal(error.to_string()))?;
+        }
         Ok(self.inner.store.close().await?)
     }
 

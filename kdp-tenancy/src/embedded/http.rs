@@ -4,6 +4,7 @@
 //! route, authenticate, resolve, authorize, decode, registry and encode; nothing goes back.
 
 mod access;
+mod audit;
 mod documents;
 pub(crate) mod negotiate;
 pub(crate) mod query;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     access::Place as Placed,
+    audit::Trail,
     negotiate::{BodyType, Format},
     query::Query,
     route::{ResourcePath, Route, Scope, Target},
@@ -29,6 +31,7 @@ use self::{
 };
 use super::serve::Body;
 use super::{
+    audit::AuditOptions,
     auth::{Attributes, Authenticator, Impersonation, ResourceAttributes},
     decode::{self, Decoded},
     protobuf,
@@ -50,6 +53,7 @@ const MAX_BODY: usize = 3 * 1024 * 1024;
 pub(crate) struct ApiServer {
     pub(crate) registry: Registry,
     pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) audit: Option<Arc<AuditOptions>>,
     /// Cancelled when open watches are to end.
     pub(crate) shutdown: CancellationToken,
 }
@@ -69,11 +73,18 @@ impl ApiServer {
     }
 
     /// Answers a request. Never fails: a failure is an answer too.
-    pub(crate) async fn handle(&self, request: Request<Body>) -> Response<Body> {
+    pub(crate) async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
+        let trail = Trail::begin(self, &mut request);
         let (parts, body) = request.into_parts();
-        let answer = match self.answer(&parts, body).await {
-            Ok(answer) => answer,
-            Err(error) => respond::failure(&error),
+        let answer = async {
+            match self.answer(&parts, body).await {
+                Ok(answer) => answer,
+                Err(error) => respond::failure(&error),
+            }
+        };
+        let answer = match trail {
+            Some(trail) => trail.follow(answer).await,
+            None => answer.await,
         };
         respond::compressed(&parts.headers, answer)
     }
@@ -86,6 +97,7 @@ impl ApiServer {
             return Ok(answer);
         }
         let identity = self.authenticator.authenticate(parts).await?;
+        Trail::authenticated(parts, &identity).await?;
         let query = Query::parse(parts.uri.query().unwrap_or_default())?;
         let mut call = Call { server: self, parts, query, identity };
         match route.target {
@@ -110,8 +122,11 @@ impl Call<'_> {
         let authorizer = &self.server.registry.authorizer;
         if let Some(impersonation) = Impersonation::parse(&self.parts.headers)? {
             self.identity = authorizer.impersonate(&self.identity, cluster, named, impersonation).await?;
+            Trail::impersonated(self.parts, &self.identity);
         }
-        authorizer.authorize(&self.identity, cluster, named, attributes).await
+        let decision = authorizer.authorize(&self.identity, cluster, named, attributes).await;
+        self.audit_decision(cluster, named, attributes, &decision).await?;
+        decision
     }
 
     /// Answers a path that is about no resource.
@@ -237,7 +252,9 @@ impl Call<'_> {
     }
 
     async fn body(&self, body: Body, kind: BodyType) -> Result<Decoded> {
-        decoded(&self.bytes(body).await?, kind)
+        let decoded = decoded(&self.bytes(body).await?, kind)?;
+        Trail::requested(self.parts, &decoded.value);
+        Ok(decoded)
     }
 
     async fn bytes(&self, mut body: Body) -> Result<Bytes> {
@@ -264,6 +281,7 @@ impl Call<'_> {
         let mut options = DeleteOptions::default();
         if !bytes.is_empty() {
             let decoded = decoded(&bytes, kind)?;
+            Trail::requested(self.parts, &decoded.value);
             options = serde_json::from_value(decoded.value)
                 .map_err(|error| StatusError::bad_request(format!("the body is not DeleteOptions: {error}")))?;
         }

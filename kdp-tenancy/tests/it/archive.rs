@@ -1,0 +1,1 @@
+//! Workspaces can be taken out and brought in.
