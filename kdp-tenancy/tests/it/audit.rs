@@ -181,7 +181,7 @@ async fn nothing_a_client_says_can_forge_a_line_or_a_file() {
     let agents: [&[u8]; 3] = [b"a\"}},{", b"\xff\xfe", b"a\tb"];
     for (uri, agent) in [
         "/api/v1/namespaces/%0a%7b%22kind%22/configmaps",
-        "/api/v1/namespaces/default/configmaps?labelSelector=a%0Ab\"",
+        "/api/v1/namespaces/default/configmaps?labelSelector=a%0Ab%22",
         "/apis/../../x",
     ]
     .into_iter()
