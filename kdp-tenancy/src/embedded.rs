@@ -1,5 +1,6 @@
 //! The in-process control plane.
 
+pub mod audit;
 pub mod auth;
 mod authorizer;
 mod builtin;
@@ -179,6 +180,7 @@ impl Embedded {
             authenticator: Arc::new(options.authenticator.with_tokens(service_accounts)),
             workspace_authenticators,
             home_workspaces: options.home_workspaces,
+            audit: options.audit.map(Arc::new),
             shutdown: shutdown.clone(),
         };
         let _stop_on_drop = shutdown.clone().drop_guard();
@@ -238,6 +240,9 @@ impl Embedded {
     pub async fn close(&self) -> Result<(), Error> {
         self.inner.shutdown.cancel();
         self.inner.tasks.wait().await;
+        if let Some(audit) = &self.inner.api.audit {
+            audit.sink().close().await.map_err(|error| Error::Internal(error.to_string()))?;
+        }
         Ok(self.inner.store.close().await?)
     }
 

@@ -24,6 +24,7 @@
 //! [`Embedded::server`] adds HTTPS for kubectl and everybody else outside the process. Where data is
 //! kept is behind the seam [`store::Store`].
 
+pub mod archive;
 pub mod embedded;
 mod error;
 pub mod lifecycle;

@@ -4,6 +4,7 @@
 //! route, authenticate, resolve, authorize, decode, registry and encode; nothing goes back.
 
 mod access;
+mod audit;
 mod authenticate;
 mod documents;
 pub(crate) mod negotiate;
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::access::HomeWorkspaces;
 use self::{
     access::Place as Placed,
+    audit::Trail,
     negotiate::{BodyType, Format},
     query::Query,
     revocation::Admission,
@@ -36,6 +38,7 @@ use self::{
 };
 use super::serve::{Body, boxed};
 use super::{
+    audit::AuditOptions,
     auth::{Attributes, Authenticator, Impersonation, ResourceAttributes, WorkspaceAuthenticators},
     decode::{self, Decoded},
     limits::{self, Seat},
@@ -60,6 +63,7 @@ pub(crate) struct ApiServer {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) home_workspaces: HomeWorkspaces,
     pub(crate) workspace_authenticators: Arc<WorkspaceAuthenticators>,
+    pub(crate) audit: Option<Arc<AuditOptions>>,
     /// Cancelled when open watches are to end.
     pub(crate) shutdown: CancellationToken,
 }
@@ -81,11 +85,18 @@ impl ApiServer {
     }
 
     /// Answers a request. Never fails: a failure is an answer too.
-    pub(crate) async fn handle(&self, request: Request<Body>) -> Response<Body> {
+    pub(crate) async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
+        let trail = Trail::begin(self, &mut request);
         let (parts, body) = request.into_parts();
-        let answer = match self.answer(&parts, body).await {
-            Ok(answer) => answer,
-            Err(error) => respond::failure(&error),
+        let answer = async {
+            match self.answer(&parts, body).await {
+                Ok(answer) => answer,
+                Err(error) => respond::failure(&error),
+            }
+        };
+        let answer = match trail {
+            Some(trail) => trail.follow(answer).await,
+            None => answer.await,
         };
         offload::compressed(parts.headers, answer).await
     }
@@ -103,6 +114,7 @@ impl ApiServer {
             return Ok(answer);
         }
         let (identity, scope) = self.identify(parts, route.scope).await?;
+        Trail::authenticated(parts, &identity).await?;
         let query = Query::parse(parts.uri.query().unwrap_or_default())?;
         let mut call = Call { server: self, parts, query, identity, entered: None };
         match route.target {
@@ -133,8 +145,11 @@ impl Call<'_> {
         let authorizer = &self.server.registry.authorizer;
         if let Some(impersonation) = Impersonation::parse(&self.parts.headers)? {
             self.identity = authorizer.impersonate(&self.identity, cluster, named, impersonation).await?;
+            Trail::impersonated(self.parts, &self.identity);
         }
-        authorizer.authorize(&self.identity, cluster, named, attributes).await?;
+        let decision = authorizer.authorize(&self.identity, cluster, named, attributes).await;
+        self.audit_decision(cluster, named, attributes, &decision).await?;
+        decision?;
         self.entered = cluster.cloned();
         Ok(())
     }
@@ -291,7 +306,9 @@ impl Call<'_> {
 
     async fn body(&self, body: Body, kind: BodyType) -> Result<Decoded> {
         let bytes = self.bytes(body).await?;
-        offload::heavy(bytes.len(), move || decoded(&bytes, kind)).await
+        let decoded = offload::heavy(bytes.len(), move || decoded(&bytes, kind)).await?;
+        Trail::requested(self.parts, &decoded.value);
+        Ok(decoded)
     }
 
     async fn bytes(&self, mut body: Body) -> Result<Bytes> {
@@ -318,6 +335,7 @@ impl Call<'_> {
         let mut options = DeleteOptions::default();
         if !bytes.is_empty() {
             let decoded = decoded(&bytes, kind)?;
+            Trail::requested(self.parts, &decoded.value);
             options = serde_json::from_value(decoded.value)
                 .map_err(|error| StatusError::bad_request(format!("the body is not DeleteOptions: {error}")))?;
         }

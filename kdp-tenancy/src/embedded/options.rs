@@ -8,6 +8,7 @@ use kdp_core::{
 };
 
 use super::{
+    audit::AuditOptions,
     auth::{
         Authenticator, StaticTokens, TokenAuthenticator,
         oidc::{Oidc, Trust},
@@ -26,6 +27,7 @@ pub struct EmbeddedOptions {
     pub(super) home_workspaces: HomeWorkspaces,
     pub(super) oidc: Vec<Arc<Oidc>>,
     pub(super) limits: LimitsOptions,
+    pub(super) audit: Option<AuditOptions>,
 }
 
 impl EmbeddedOptions {
@@ -104,6 +106,12 @@ impl EmbeddedOptions {
     /// watches. Right where all workspaces belong to one tenant.
     pub fn without_fairness(mut self) -> Self {
         self.limits.seats = None;
+        self
+    }
+
+    /// Audits requests; without this, nothing is.
+    pub fn with_audit(mut self, audit: AuditOptions) -> Self {
+        self.audit = Some(audit);
         self
     }
 }

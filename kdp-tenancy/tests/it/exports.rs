@@ -32,7 +32,7 @@ fn schema(prefix: &str, group: &str) -> Value {
 }
 
 /// Publishes `widgets` of `group` from the workspace at `path`, claiming Secrets.
-async fn publish(control_plane: &Embedded, path: &str, group: &str) -> LogicalClusterName {
+pub(crate) async fn publish(control_plane: &Embedded, path: &str, group: &str) -> LogicalClusterName {
     let client = system(control_plane, path);
     let schemas = dynamic(client.clone(), "", "apis.kcp.io", "v1alpha1", "APIResourceSchema", "apiresourceschemas");
     schemas.create(&PostParams::default(), &object(schema("v1", group))).await.unwrap();
@@ -54,16 +54,16 @@ fn binding(path: &str, state: &str) -> APIBinding {
     .unwrap()
 }
 
-async fn bind(control_plane: &Embedded, consumer: &str, provider: &str, state: &str) -> APIBinding {
+pub(crate) async fn bind(control_plane: &Embedded, consumer: &str, provider: &str, state: &str) -> APIBinding {
     let bindings: Api<APIBinding> = Api::all(system(control_plane, consumer));
     bindings.create(&PostParams::default(), &binding(provider, state)).await.unwrap()
 }
 
-fn widgets(client: Client, namespace: &str, group: &str) -> Api<DynamicObject> {
+pub(crate) fn widgets(client: Client, namespace: &str, group: &str) -> Api<DynamicObject> {
     dynamic(client, namespace, group, "v1", "Widget", "widgets")
 }
 
-fn widget(name: &str, group: &str) -> DynamicObject {
+pub(crate) fn widget(name: &str, group: &str) -> DynamicObject {
     object(
         json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": name, "namespace": "default"}, "spec": {"size": 1}}),
     )

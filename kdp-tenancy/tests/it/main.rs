@@ -1,7 +1,9 @@
 //! What the control plane promises, through its clients.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod archive;
 mod attacks;
+mod audit;
 mod authz;
 mod claims;
 mod crud;

@@ -100,6 +100,7 @@ impl Call<'_> {
             let root = LogicalClusterName::root();
             let authorizer = &self.server.registry.authorizer;
             self.identity = authorizer.impersonate(&self.identity, Some(&root), &root, impersonation).await?;
+            super::audit::Trail::impersonated(self.parts, &self.identity);
         }
         if is_unbounded(&self.identity) {
             return Ok(());

@@ -25,7 +25,7 @@ use super::{
     options::ServeOptions,
     tls::HTTP2,
 };
-use crate::embedded::{auth::PeerIdentity, pki::read_client_subject};
+use crate::embedded::{audit::SourceAddress, auth::PeerIdentity, pki::read_client_subject};
 
 /// First byte of every TLS connection.
 const TLS_HANDSHAKE_RECORD: u8 = 0x16;
@@ -98,8 +98,11 @@ where
 
     async fn serve_http(&self, stream: TlsStream<TcpStream>, peer: PeerIdentity) {
         let activity = Activity::new();
-        let service =
-            service_fn(|request: Request<Incoming>| answer(self.service.clone(), request, peer.clone(), &activity));
+        let source = stream.get_ref().0.peer_addr().ok().map(|address| SourceAddress(address.ip()));
+        let service = service_fn(|mut request: Request<Incoming>| {
+            source.map(|source| request.extensions_mut().insert(source));
+            answer(self.service.clone(), request, peer.clone(), &activity)
+        });
         // The handshake has settled the protocol, so nobody has to wait for bytes that tell it.
         let builder = if stream.get_ref().1.alpn_protocol() == Some(HTTP2) { &self.http2 } else { &self.http1 };
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
