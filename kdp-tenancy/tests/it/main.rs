@@ -8,6 +8,7 @@ mod disguises;
 mod exports;
 mod invalid;
 mod kubectl;
+mod plugins;
 mod support;
 mod tree;
 mod workspaces;
