@@ -8,7 +8,7 @@ mod default_bindings;
 
 use std::{sync::Arc, time::Duration};
 
-use kdp_core::{LogicalClusterName, api::tenancy::BINDINGS_INITIALIZER, reconcile};
+use kdp_core::{LogicalClusterName, reconcile};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -123,9 +123,7 @@ async fn step(registry: &Registry, work: &Work) -> Result<Step> {
             for (consumer, binding) in registry.index.unsettled() {
                 registry.index.queue.add(Work::Binding { cluster: consumer, name: binding });
             }
-            for cluster in registry.index.waiting_for(Stage::Initializing, BINDINGS_INITIALIZER) {
-                registry.index.queue.add(Work::Bindings(cluster));
-            }
+            registry.index.queue_all_bindings();
             slice::update_all(registry, &id).await?;
             Ok(Step::Done)
         }

@@ -256,6 +256,7 @@ impl Index {
                     self.caches.lock().remove(&cluster);
                 }
             }
+            ("tenancy.kcp.io", "workspacetypes") => self.queue_all_bindings(),
             ("apis.kcp.io", "apibindings") => {
                 self.apply_binding(bindings, &cluster, key, entry, revision);
                 self.caches.lock().remove(&cluster);
@@ -318,6 +319,13 @@ impl Index {
     fn queue_bindings(&self, cluster: &LogicalClusterName) {
         if self.is_waiting_for(cluster, Stage::Initializing, BINDINGS_INITIALIZER) {
             self.queue.add(Work::Bindings(cluster.clone()));
+        }
+    }
+
+    /// The same in every logical cluster that waits for them: what they need may have appeared.
+    pub(crate) fn queue_all_bindings(&self) {
+        for cluster in self.waiting_for(Stage::Initializing, BINDINGS_INITIALIZER) {
+            self.queue.add(Work::Bindings(cluster));
         }
     }
 

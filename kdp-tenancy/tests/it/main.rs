@@ -11,6 +11,7 @@ mod disguises;
 mod exports;
 mod invalid;
 mod kubectl;
+mod plugins;
 mod quota;
 mod sharing;
 mod support;

@@ -498,3 +498,85 @@ async fn required_groups_go_from_a_workspace_to_those_in_it() {
     let api: Api<LogicalCluster> = Api::all(system(&control_plane, "root:a:b"));
     assert_eq!(api.get("cluster").await.unwrap().annotations()[key], "staff");
 }
+
+#[tokio::test]
+async fn what_is_under_way_goes_on_after_a_restart_and_the_root_keeps_its_changes() {
+    let directory = tempfile::tempdir().unwrap();
+    let control_plane = Embedded::open(directory.path()).await.unwrap();
+    let spec = json!({"initializer": true, "defaultAPIBindings": [{"path": "root", "export": "things"}]});
+    make_type(system(&control_plane, "root"), "equipped", spec).await.unwrap();
+    create(system(&control_plane, "root"), &typed("w", "equipped", "")).await.unwrap();
+    let bindings = |control_plane: &Embedded| {
+        dynamic(system(control_plane, "root"), "", RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings")
+    };
+    let reader = "system:kcp:authenticated:tenancy:reader";
+    bindings(&control_plane).delete(reader, &DeleteParams::default()).await.unwrap();
+    control_plane.close().await.unwrap();
+    drop(control_plane);
+
+    let control_plane = Embedded::open(directory.path()).await.unwrap();
+    assert!(bindings(&control_plane).get_opt(reader).await.unwrap().is_none());
+    let all = control_plane.client(&initializing("root:equipped", None), &Identity::system_masters()).unwrap();
+    assert_eq!(Api::<LogicalCluster>::all(all).list(&ListParams::default()).await.unwrap().items.len(), 1);
+    let export = json!({"apiVersion": "apis.kcp.io/v1alpha2", "kind": "APIExport", "metadata": {"name": "things"}});
+    dynamic(system(&control_plane, "root"), "", "apis.kcp.io", "v1alpha2", "APIExport", "apiexports")
+        .create(&PostParams::default(), &object(export))
+        .await
+        .unwrap();
+    let workspaces: Api<Workspace> = Api::all(system(&control_plane, "root"));
+    eventually(async || workspaces.get("w").await.unwrap().status.unwrap().initializers == ["root:equipped"]).await;
+    assert_eq!(phase(&workspaces.get("w").await.unwrap()), "Initializing");
+}
+
+#[tokio::test]
+async fn whoever_acts_for_a_creator_stays_in_the_workspace_that_waits() {
+    let control_plane = Embedded::in_memory().await.unwrap();
+    for name in ["victim", "attacker"] {
+        workspace(&control_plane, "root", name).await;
+        grant(&control_plane, &format!("root:{name}"), name, everything()).await;
+    }
+    make_type(
+        user(&control_plane, "root:attacker", "attacker"),
+        "trap",
+        json!({"initializer": true, "extend": {"with": [{"name": "universal"}]}}),
+    )
+    .await
+    .unwrap();
+    let export = json!({"apiVersion": "apis.kcp.io/v1alpha2", "kind": "APIExport", "metadata": {"name": "private"}});
+    dynamic(user(&control_plane, "root:victim", "victim"), "", "apis.kcp.io", "v1alpha2", "APIExport", "apiexports")
+        .create(&PostParams::default(), &object(export))
+        .await
+        .unwrap();
+    // Even the platform itself falls into the trap, and the attacker acts as it, but only there.
+    let made = create(system(&control_plane, "root:attacker"), &typed("x", "trap", "")).await.unwrap();
+    let attacker: Api<Workspace> = Api::all(system(&control_plane, "root"));
+    let home = cluster(&attacker.get("attacker").await.unwrap());
+    let inside = as_user(&control_plane, &initializing(&format!("{home}:trap"), Some(cluster(&made))), "attacker");
+    assert_eq!(code(&inside, &Method::GET, "/api/v1/secrets", "").await, 200);
+    let binding = json!({"apiVersion": "apis.kcp.io/v1alpha2", "kind": "APIBinding", "metadata": {"name": "b"},
+        "spec": {"reference": {"export": {"path": "root:victim", "name": "private"}}}});
+    let bindings = "/apis/apis.kcp.io/v1alpha2/apibindings";
+    assert_eq!(code(&inside, &Method::POST, bindings, &binding.to_string()).await, 403);
+    let owned = json!({"spec": {"cluster": cluster(&attacker.get("victim").await.unwrap()).as_str()}});
+    let stolen = json!({"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "Workspace", "metadata": {"name": "y"},
+        "spec": owned["spec"]});
+    assert_eq!(
+        code(&inside, &Method::POST, "/apis/tenancy.kcp.io/v1alpha1/workspaces", &stolen.to_string()).await,
+        422
+    );
+    let elsewhere = as_user(
+        &control_plane,
+        &initializing(&format!("{home}:trap"), Some(cluster(&attacker.get("victim").await.unwrap()))),
+        "attacker",
+    );
+    for path in ["/api/v1/secrets", "/apis", "/version"] {
+        assert_eq!(code(&elsewhere, &Method::GET, path, "").await, 403, "{path}");
+    }
+    let cluster_path = "/apis/core.kcp.io/v1alpha1/logicalclusters/cluster";
+    let absent =
+        as_user(&control_plane, &initializing(&format!("{home}:trap"), Some("absent".parse().unwrap())), "attacker");
+    assert_eq!(
+        code(&elsewhere, &Method::GET, cluster_path, "").await,
+        code(&absent, &Method::GET, cluster_path, "").await
+    );
+}
