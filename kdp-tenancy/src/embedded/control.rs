@@ -109,8 +109,8 @@ async fn step(registry: &Registry, work: &Work) -> Result<Step> {
             for (consumer, binding) in registry.index.bindings_of(&id) {
                 registry.index.queue.add(Work::Binding { cluster: consumer, name: binding });
             }
-            for (consumer, binding) in registry.index.unsettled() {
-                registry.index.queue.add(Work::Binding { cluster: consumer, name: binding });
+            for binding in registry.index.waiting_for(name) {
+                registry.index.queue.add(Work::Binding { cluster: binding.cluster, name: binding.name });
             }
             slice::update_all(registry, &id).await?;
             Ok(Step::Done)

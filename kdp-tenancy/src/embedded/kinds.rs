@@ -86,7 +86,7 @@ pub(crate) async fn prepare_update(
             only_system(place, caller, object)?;
         }
         ("apis.kcp.io", "apiexports") => export::update(before, object),
-        ("apis.kcp.io", "apibindings") => binding::update(registry, place, caller, before, object, extra).await?,
+        ("apis.kcp.io", "apibindings") => binding::update(registry, place, before, object, extra).await?,
         ("rbac.authorization.k8s.io", _) if part == Part::Main => {
             rbac::check(registry, place, caller, object).await?;
         }

@@ -170,7 +170,7 @@ impl Registry {
         };
         let (mut clusters, several) = match &coverage.view {
             Some(view) => {
-                let at = self.view_revision(revision).await;
+                let at = self.view_revision(revision).await?;
                 revision = Some(at);
                 (self.sights(view, coverage.place, at).await?, view.consumer.is_none())
             }

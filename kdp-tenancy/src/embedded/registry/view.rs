@@ -13,7 +13,7 @@ use crate::{
         status::{Result, StatusError},
         surface::ExportId,
     },
-    store::{RangeQuery, Revision},
+    store::{RangeQuery, Revision, StoreError},
 };
 
 /// The view through the virtual workspace of an export.
@@ -35,12 +35,18 @@ impl View {
 }
 
 impl Registry {
-    /// The revision a view is to be read at, known to the index.
-    pub(crate) async fn view_revision(&self, asked: Option<Revision>) -> Revision {
+    /// The revision a view is to be read at, which the index has seen.
+    ///
+    /// # Errors
+    /// `Timeout` when it is not yet reached.
+    pub(crate) async fn view_revision(&self, asked: Option<Revision>) -> Result<Revision> {
         let newest = self.store.revision();
         let revision = asked.unwrap_or(newest);
-        self.index.seen(revision.min(newest)).await;
-        revision
+        if revision > newest {
+            return Err(StoreError::Future { asked: revision, newest }.into());
+        }
+        self.index.seen(revision).await;
+        Ok(revision)
     }
 
     /// The workspaces of a view, in order, each with what is seen there of the state at `revision`.

@@ -150,3 +150,21 @@ async fn a_selector_is_immutable_and_conditions_say_what_does_not_fit() {
     no_verbs["verbs"] = json!([]);
     assert_eq!(a.merge(BINDING, json!({"spec": {"permissionClaims": [no_verbs]}})).await.0, 422);
 }
+
+#[tokio::test]
+async fn taking_back_consent_needs_no_leave_of_the_provider() {
+    let stage = Stage::new().await;
+    stage.claim("secrets", json!(["*"])).await;
+    stage.at("root:a").post(SECRETS, secret("s", json!({}))).await.done();
+    stage.accept("root:a", all()).await;
+    let group = "rbac.authorization.k8s.io";
+    let admin = json!({"apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": "admin"},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": "alice"}]});
+    stage.at("root:a").post(&format!("/apis/{group}/v1/clusterrolebindings"), admin).await.done();
+    let alice = stage.as_user("root:a", "alice");
+    alice.merge(BINDING, json!({"spec": {"permissionClaims": null}})).await.done();
+    assert_eq!(stage.everywhere().names("/api/v1/secrets").await, [""; 0]);
+    let forged = json!({"status": {"appliedPermissionClaims": [answer("secrets", all())]}});
+    assert_eq!(alice.merge(&format!("{BINDING}/status"), forged).await.0, 403);
+}

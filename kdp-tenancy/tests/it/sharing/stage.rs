@@ -14,7 +14,7 @@ use kdp_tenancy::{
 use kube::Client;
 use serde_json::{Value, json};
 
-use crate::support::{system, workspace};
+use crate::support::{system, user, workspace};
 
 pub(super) const APIS: &str = "/apis/apis.kcp.io/v1alpha2";
 pub(super) const SECRETS: &str = "/api/v1/namespaces/default/secrets";
@@ -50,6 +50,11 @@ impl Stage {
     /// Somebody with every right in a workspace.
     pub(super) fn at(&self, path: &str) -> Party {
         Party(system(&self.control_plane, path))
+    }
+
+    /// A user in a workspace.
+    pub(super) fn as_user(&self, path: &str, name: &str) -> Party {
+        Party(user(&self.control_plane, path, name))
     }
 
     /// The provider of the export `export` in the workspace of `home`.
