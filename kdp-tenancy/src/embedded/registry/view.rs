@@ -49,36 +49,34 @@ impl Registry {
         Ok(revision)
     }
 
-    /// The workspaces of a view, in order, each with what is seen there of the state at `revision`.
+    /// The workspaces that a view may show something of, in order.
+    pub(crate) fn viewed(&self, view: &View) -> Vec<LogicalClusterName> {
+        match &view.consumer {
+            Some(cluster) => vec![cluster.clone()],
+            None => self.index.consumers(&view.export),
+        }
+    }
+
+    /// What a view shows of the state of a workspace at `revision`.
     ///
     /// What a provider must not see now it does not see of the past either, and what it could not see
     /// then it cannot look up later.
     ///
     /// # Errors
     /// `Expired` when it is no longer known what was granted then.
-    pub(crate) async fn sights(
+    pub(crate) async fn sight(
         &self,
         view: &View,
         place: &Place,
+        cluster: &LogicalClusterName,
         revision: Revision,
-    ) -> Result<Vec<(LogicalClusterName, Sight)>> {
-        let clusters = match &view.consumer {
-            Some(cluster) => vec![cluster.clone()],
-            None => self.index.consumers(&view.export),
-        };
-        let mut sights = Vec::new();
-        for cluster in clusters {
-            let now = view.sight(&self.index.grants(&cluster), place);
-            if now == Sight::Nothing {
-                continue;
-            }
-            let then = view.sight(&*self.grants_at(&cluster, revision).await?, place);
-            match now.and(then) {
-                Sight::Nothing => {}
-                sight => sights.push((cluster, sight)),
-            }
+    ) -> Result<Sight> {
+        let now = view.sight(&self.index.grants(cluster), place);
+        if now == Sight::Nothing {
+            return Ok(now);
         }
-        Ok(sights)
+        let then = view.sight(&*self.grants_at(cluster, revision).await?, place);
+        Ok(now.and(then))
     }
 
     /// What the bindings of a workspace granted at `revision`, which the index has seen.
