@@ -42,13 +42,15 @@ pub(crate) struct Index {
     bindings: RwLock<Bindings>,
     exports: RwLock<Exports>,
     /// Surfaces of exports that depend on other exports, replaced as a whole when any export changes.
-    borrowed: Mutex<Arc<Mutex<HashMap<ExportId, Arc<Surface>>>>>,
+    borrowed: Mutex<Arc<Surfaces>>,
     caches: Mutex<HashMap<LogicalClusterName, Arc<Cache>>>,
     shared: Shared,
     applied: watch::Sender<Revision>,
     pub(crate) fanout: Arc<Fanout>,
     pub(crate) queue: WorkQueue,
 }
+
+type Surfaces = Mutex<HashMap<ExportId, Arc<Surface>>>;
 
 #[derive(Debug, Default)]
 struct Tree {

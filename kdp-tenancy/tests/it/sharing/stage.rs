@@ -69,6 +69,11 @@ impl Stage {
         Party(self.control_plane.client(&endpoint, &Identity::system_masters()).unwrap())
     }
 
+    /// The operator, looking at every workspace.
+    pub(super) fn all_workspaces(&self) -> Party {
+        Party(self.control_plane.client(&Endpoint::AllWorkspaces, &Identity::system_masters()).unwrap())
+    }
+
     /// The provider, looking at every consumer of `claims`.
     pub(super) fn everywhere(&self) -> Party {
         self.through(&self.provider, "claims", None)
