@@ -7,13 +7,17 @@
 mod attributes;
 mod authenticate;
 mod impersonation;
+mod jwt;
 pub mod names;
+pub(crate) mod oidc;
 mod peer;
 pub mod rbac;
 pub mod reviews;
 mod scope;
+pub(crate) mod service_account;
 mod tokens;
 mod workspace;
+pub(crate) mod workspace_authentication;
 
 pub use self::{
     attributes::{Attributes, Decision, ResourceAttributes, forbidden},
@@ -21,7 +25,11 @@ pub use self::{
     impersonation::Impersonation,
     peer::PeerIdentity,
     rbac::Policy,
-    tokens::{StaticTokens, TokenAuthenticator, TokenIdentity, TokenRejected},
+    tokens::{StaticTokens, TokenAuthenticator, TokenFileError, TokenIdentity, TokenRejected},
     workspace::WorkspaceAuthorizer,
 };
-pub(crate) use scope::is_unbounded;
+pub(crate) use self::{
+    jwt::{PublicKey, thumbprint},
+    workspace_authentication::{InWorkspace, WorkspaceAuthenticators},
+};
+pub(crate) use scope::{effective, is_confined, is_unbounded, name_in, service_account_home, tie};

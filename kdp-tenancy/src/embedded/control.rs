@@ -4,9 +4,11 @@
 //! Level-triggered: every step looks at what is stored now, so it can be cut off anywhere and
 //! begun again.
 
+mod default_bindings;
+
 use std::{sync::Arc, time::Duration};
 
-use kdp_core::{LogicalClusterName, reconcile};
+use kdp_core::{LogicalClusterName, api::tenancy::BINDINGS_INITIALIZER, reconcile};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -14,7 +16,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     consumers::bound_export,
     key::{ParsedKey, ResourceKey, cluster_prefix},
-    kinds::{self, bound_schema, crd as crds, namespace, slice},
+    kinds::{
+        self, bound_schema, crd as crds,
+        logical_cluster::{self, Stage},
+        namespace, slice,
+    },
     object::{self, finalizers, metadata_mut, str_at},
     queue::Work,
     registry::{Caller, Extra, Place, Registry, remove::DeleteOptions},
@@ -31,6 +37,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// What a step found.
 enum Step {
     Done,
+    /// Somebody else was faster.
+    Again,
     /// Something below this prefix must change first; everything up to the revision was looked at.
     Waits(String, Revision),
 }
@@ -64,6 +72,7 @@ async fn carry_out(registry: &Registry, work: &Work, places: &Semaphore, shutdow
         };
         let pause = match step {
             Ok(Step::Done) => return,
+            Ok(Step::Again) => continue,
             Ok(Step::Waits(prefix, after)) => {
                 failures = 0;
                 tokio::select! {
@@ -104,13 +113,17 @@ async fn step(registry: &Registry, work: &Work) -> Result<Step> {
         Work::Namespace { cluster, name } => empty_namespace(registry, cluster, name).await,
         Work::Crd { cluster, name } => empty_crd(registry, cluster, name).await,
         Work::Binding { cluster, name } => settle_binding(registry, cluster, name).await,
+        Work::Bindings(cluster) => default_bindings::bind_defaults(registry, cluster).await,
         Work::Export { cluster, name } => {
             let id = ExportId { cluster: cluster.to_string(), name: name.clone() };
             for (consumer, binding) in registry.index.bindings_of(&id) {
                 registry.index.queue.add(Work::Binding { cluster: consumer, name: binding });
             }
-            for binding in registry.index.waiting_for(name) {
+            for binding in registry.index.unbound(name) {
                 registry.index.queue.add(Work::Binding { cluster: binding.cluster, name: binding.name });
+            }
+            for cluster in registry.index.waiting_for(Stage::Initializing, BINDINGS_INITIALIZER) {
+                registry.index.queue.add(Work::Bindings(cluster));
             }
             slice::update_all(registry, &id).await?;
             Ok(Step::Done)
@@ -209,7 +222,7 @@ async fn empty(
     Ok((held, page.revision))
 }
 
-/// Empties a workspace that is being deleted: everything but bindings, rights and the logical
+/// Empties a workspace that is being deleted, once its terminators are done: everything but bindings, rights and the logical
 /// cluster first, so that whoever holds an object can still reach it; then the bindings; then the
 /// workspace goes with what is left.
 async fn empty_workspace(registry: &Registry, cluster: &LogicalClusterName, name: &str) -> Result<Step> {
@@ -219,7 +232,9 @@ async fn empty_workspace(registry: &Registry, cluster: &LogicalClusterName, name
     let Ok(child) = str_at(&workspace, &["spec", "cluster"]).parse::<LogicalClusterName>() else {
         return release(registry, &place, &entry, workspace, finalizer).await;
     };
-    close_cluster(registry, &child).await?;
+    if let Some(step) = close_cluster(registry, &child).await? {
+        return Ok(step);
+    }
     let prefix = cluster_prefix(&child);
     let is_binding = |key: &ParsedKey<'_>| key.is("apis.kcp.io", "apibindings");
     let stays = |key: &ParsedKey<'_>| {
@@ -236,25 +251,34 @@ async fn empty_workspace(registry: &Registry, cluster: &LogicalClusterName, name
     release(registry, &place, &entry, workspace, finalizer).await
 }
 
-/// Lets nothing new into a logical cluster that is being deleted.
-async fn close_cluster(registry: &Registry, cluster: &LogicalClusterName) -> Result<()> {
+/// Lets nothing new into a logical cluster that is being deleted. `None` once its content may be deleted; it is
+/// looked at again when a terminator is done.
+async fn close_cluster(registry: &Registry, cluster: &LogicalClusterName) -> Result<Option<Step>> {
     let found = registry.find(cluster, "core.kcp.io", "logicalclusters", None, "cluster").await?;
-    let Some((entry, mut object)) = found else { return Ok(()) };
+    let Some((entry, mut object)) = found else { return Ok(None) };
+    let waits = !Stage::Terminating.waiting(&object).is_empty();
     if !object["metadata"]["deletionTimestamp"].is_null() {
-        return Ok(());
+        return Ok(waits.then_some(Step::Done));
     }
     let now = super::registry::rules::seconds(jiff::Timestamp::now());
+    let mut finalizers = vec![logical_cluster::DELETION_FINALIZER];
+    if waits {
+        finalizers.push(logical_cluster::TERMINATORS_FINALIZER);
+    }
     let metadata = metadata_mut(&mut object);
     metadata.insert("deletionTimestamp".into(), now.into());
     metadata.insert("deletionGracePeriodSeconds".into(), 0.into());
-    metadata.insert("finalizers".into(), json!(["core.kcp.io/logicalcluster-deletion"]));
-    kinds::workspace::set_phase(&mut object, "Deleting");
+    metadata.insert("finalizers".into(), json!(finalizers));
+    kinds::workspace::set_phase(&mut object, if waits { "Terminating" } else { "Deleting" });
     let Some(served) = Surface::base().find("core.kcp.io", "v1alpha1", "logicalclusters").cloned() else {
-        return Ok(());
+        return Ok(None);
     };
     let place = Place::new(cluster.clone(), served, None);
-    // Losing a race is fine: the step is repeated until the cluster is closed.
-    registry.put(&place, entry.key.to_string(), Some(entry.modified), object, Extra::default()).await.map(drop)
+    let key = entry.key.to_string();
+    Ok(match registry.put(&place, key, Some(entry.modified), object, Extra::default()).await? {
+        Some(_) => waits.then_some(Step::Done),
+        None => Some(Step::Again),
+    })
 }
 
 async fn empty_namespace(registry: &Registry, cluster: &LogicalClusterName, name: &str) -> Result<Step> {
@@ -356,18 +380,28 @@ async fn settle_binding(registry: &Registry, cluster: &LogicalClusterName, name:
 pub(crate) async fn rebase(registry: &Registry) -> Result<()> {
     for entry in registry.store.range(RangeQuery::prefix("")).await?.entries {
         let Some(key) = ParsedKey::parse(&entry.key) else { continue };
-        let path: &[&str] = match (key.group, key.plural) {
-            ("tenancy.kcp.io", "workspaces") => &["spec", "URL"],
-            ("core.kcp.io", "logicalclusters") => &["status", "URL"],
-            ("apis.kcp.io", "apiexportendpointslices") => &["status", "endpoints", "0", "url"],
+        let pointers: &[&str] = match (key.group, key.plural) {
+            ("tenancy.kcp.io", "workspaces") => &["/spec/URL"],
+            ("tenancy.kcp.io", "workspacetypes") => {
+                &["/status/virtualWorkspaces/0/url", "/status/virtualWorkspaces/1/url"]
+            }
+            ("core.kcp.io", "logicalclusters") => &["/status/URL"],
+            ("apis.kcp.io", "apiexportendpointslices") => &["/status/endpoints/0/url"],
             _ => continue,
         };
         let Ok(cluster) = key.cluster.parse() else { continue };
         let mut object = object::decode_plain(&entry)?;
-        let pointer = format!("/{}", path.join("/"));
-        let Some(Value::String(url)) = object.pointer_mut(&pointer) else { continue };
-        let Some(now) = registry.urls.rebased(url).filter(|now| now != url) else { continue };
-        *url = now;
+        let mut is_changed = false;
+        for pointer in pointers {
+            let Some(Value::String(url)) = object.pointer_mut(pointer) else { continue };
+            if let Some(now) = registry.urls.rebased(url).filter(|now| now != url) {
+                *url = now;
+                is_changed = true;
+            }
+        }
+        if !is_changed {
+            continue;
+        }
         let key = entry.key.to_string();
         let change = crate::store::Change::Put(key.clone(), object::encode(&cluster, object)?);
         let transaction =

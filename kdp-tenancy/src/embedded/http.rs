@@ -4,12 +4,14 @@
 //! route, authenticate, resolve, authorize, decode, registry and encode; nothing goes back.
 
 mod access;
+mod authenticate;
 mod documents;
 pub(crate) mod negotiate;
 pub(crate) mod query;
 mod respond;
 mod reviews;
 pub(crate) mod route;
+mod token_request;
 mod verb;
 
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use http_body_util::BodyExt;
 use kdp_core::{Identity, LogicalClusterName};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::access::HomeWorkspaces;
 use self::{
     access::Place as Placed,
     negotiate::{BodyType, Format},
@@ -29,8 +32,9 @@ use self::{
 };
 use super::serve::Body;
 use super::{
-    auth::{Attributes, Authenticator, Impersonation, ResourceAttributes},
+    auth::{Attributes, Authenticator, Impersonation, ResourceAttributes, WorkspaceAuthenticators},
     decode::{self, Decoded},
+    kinds::logical_cluster::Controller,
     protobuf,
     registry::{
         Caller, Place, Registry,
@@ -50,6 +54,8 @@ const MAX_BODY: usize = 3 * 1024 * 1024;
 pub(crate) struct ApiServer {
     pub(crate) registry: Registry,
     pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) home_workspaces: HomeWorkspaces,
+    pub(crate) workspace_authenticators: Arc<WorkspaceAuthenticators>,
     /// Cancelled when open watches are to end.
     pub(crate) shutdown: CancellationToken,
 }
@@ -85,14 +91,23 @@ impl ApiServer {
         {
             return Ok(answer);
         }
-        let identity = self.authenticator.authenticate(parts).await?;
+        if let (Scope::Server | Scope::Workspace(_), Target::Path(path)) = (&route.scope, &route.target)
+            && let Some(answer) = token_request::document(self, &parts.method, path)
+        {
+            return Ok(answer);
+        }
+        let (mut identity, scope) = self.authenticate(parts, route.scope).await?;
+        Controller::disown(&mut identity);
         let query = Query::parse(parts.uri.query().unwrap_or_default())?;
         let mut call = Call { server: self, parts, query, identity };
         match route.target {
-            Target::Path(path) => call.path(&route.scope, &path).await,
+            Target::Path(path) => call.path(&scope, &path).await,
             Target::Resource(path) => {
                 let verb = Verb::of(&parts.method, &path, &call.query)?;
-                let placed = call.place(&route.scope, &path, verb).await?;
+                if let Some(answer) = call.home(&scope, &path, verb).await? {
+                    return Ok(answer);
+                }
+                let placed = call.place(&scope, &path, verb).await?;
                 call.resource(placed, path, verb, body).await
             }
         }
@@ -129,6 +144,12 @@ impl Call<'_> {
         let Placed { place, coverage, scope } = placed;
         let registry = &self.server.registry;
         let format = negotiate::format(&self.parts.headers)?;
+        if token_request::is_token_request(&place, &path, verb) {
+            let body = self.body(body, negotiate::object_type(&self.parts.headers)?).await?;
+            let name = path.name.as_deref().unwrap_or_default();
+            let answer = token_request::answer(self, &place, name, &body.value).await?;
+            return respond::value(format, http::StatusCode::CREATED, &answer);
+        }
         let part = Self::part(&place, &path, verb)?;
         if reviews::is_review(&place) {
             let body = self.body(body, negotiate::object_type(&self.parts.headers)?).await?;

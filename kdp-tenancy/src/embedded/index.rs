@@ -9,7 +9,7 @@ mod export_surface;
 
 use std::{collections::HashMap, sync::Arc};
 
-use kdp_core::{LogicalClusterName, WorkspacePath};
+use kdp_core::{LogicalClusterName, WorkspacePath, api::tenancy::BINDINGS_INITIALIZER};
 use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use tokio::sync::{OnceCell, watch};
@@ -21,6 +21,8 @@ use super::{
     exports::{Exports, Named},
     fanout::Fanout,
     key::{ParsedKey, ResourceKey},
+    kinds::logical_cluster::Stage,
+    lifecycles::Lifecycles,
     object::{self, str_at},
     queue::{Work, WorkQueue},
     status::{Result, StatusError},
@@ -43,6 +45,7 @@ pub(crate) struct Index {
     exports: RwLock<Exports>,
     /// Surfaces of exports that depend on other exports, replaced as a whole when any export changes.
     borrowed: Mutex<Arc<Surfaces>>,
+    lifecycles: RwLock<Lifecycles>,
     caches: Mutex<HashMap<LogicalClusterName, Arc<Cache>>>,
     shared: Shared,
     applied: watch::Sender<Revision>,
@@ -79,6 +82,7 @@ impl Index {
             bindings: RwLock::default(),
             exports: RwLock::default(),
             borrowed: Mutex::default(),
+            lifecycles: RwLock::default(),
             caches: Mutex::default(),
             shared: Shared::default(),
             applied: watch::channel(Revision(0)).0,
@@ -91,6 +95,7 @@ impl Index {
     pub(crate) async fn load(&self) -> Result<Revision, StoreError> {
         *self.tree.write() = Tree::default();
         *self.exports.write() = Exports::default();
+        *self.lifecycles.write() = Lifecycles::default();
         self.caches.lock().clear();
         let page = self.store.range(RangeQuery::prefix("")).await?;
         // In one piece: half of the bindings would hide half of the consumers.
@@ -202,6 +207,7 @@ impl Index {
         match (key.group, key.plural) {
             ("tenancy.kcp.io", "workspaces") => self.apply_workspace(&cluster, &key, entry, previous),
             ("core.kcp.io", "logicalclusters") => {
+                self.apply_lifecycle(&cluster, entry);
                 let mut tree = self.tree.write();
                 if entry.is_some() {
                     tree.clusters.entry(cluster).or_default().exists = true;
@@ -252,6 +258,36 @@ impl Index {
             }
             _ => {}
         }
+    }
+
+    /// Notes whom a logical cluster waits for, and looks after it when that is this server.
+    fn apply_lifecycle(&self, cluster: &LogicalClusterName, entry: Option<&Entry>) {
+        let header = entry.and_then(|entry| object::header(entry).ok());
+        self.lifecycles.write().set(cluster, header.as_ref().map(|header| &header.metadata.labels));
+        self.queue_bindings(cluster);
+        if header.is_some_and(|header| header.metadata.deletion_timestamp.is_some()) {
+            let parent = self.tree.read().clusters.get(cluster).and_then(|node| node.parent.clone());
+            if let Some((cluster, name)) = parent {
+                self.queue.add(Work::Workspace { cluster, name });
+            }
+        }
+    }
+
+    /// Has the bindings of its type made in a logical cluster that waits for them.
+    fn queue_bindings(&self, cluster: &LogicalClusterName) {
+        if self.is_waiting_for(cluster, Stage::Initializing, BINDINGS_INITIALIZER) {
+            self.queue.add(Work::Bindings(cluster.clone()));
+        }
+    }
+
+    /// The logical clusters that wait for `name` in a stage, in order.
+    pub(crate) fn waiting_for(&self, stage: Stage, name: &str) -> Vec<LogicalClusterName> {
+        self.lifecycles.read().waiting_for(stage, name)
+    }
+
+    /// Whether a logical cluster waits for `name` in a stage.
+    pub(crate) fn is_waiting_for(&self, cluster: &LogicalClusterName, stage: Stage, name: &str) -> bool {
+        self.lifecycles.read().is_waiting_for(cluster, stage, name)
     }
 
     fn queue_if_deleting(&self, entry: Option<&Entry>, work: impl FnOnce() -> Work) {

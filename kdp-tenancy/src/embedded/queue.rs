@@ -31,6 +31,8 @@ pub(crate) enum Work {
     Names(LogicalClusterName),
     /// The copy of a schema that no binding used when it was looked at, by its UID.
     Schema(String),
+    /// A logical cluster that waits for the bindings of its type.
+    Bindings(LogicalClusterName),
 }
 
 /// A queue without duplicates.

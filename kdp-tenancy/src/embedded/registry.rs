@@ -32,6 +32,7 @@ pub(crate) struct Registry {
     pub(crate) index: Arc<Index>,
     pub(crate) authorizer: Authorizer,
     pub(crate) urls: Arc<super::urls::Urls>,
+    pub(crate) pki: Arc<super::pki::Pki>,
 }
 
 /// A resource in the place where a request wants it.

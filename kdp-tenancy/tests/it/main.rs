@@ -10,4 +10,5 @@ mod invalid;
 mod kubectl;
 mod sharing;
 mod support;
+mod tree;
 mod workspaces;

@@ -17,7 +17,7 @@ pub(super) const SCOPES: &str = "authentication.kcp.io/scopes";
 const CLUSTER_SCOPE: &str = "cluster:";
 
 /// The identity to be checked against the policy of `cluster`.
-pub(super) fn effective<'a>(identity: &'a Identity, cluster: &LogicalClusterName) -> Cow<'a, Identity> {
+pub(crate) fn effective<'a>(identity: &'a Identity, cluster: &LogicalClusterName) -> Cow<'a, Identity> {
     let home = home(identity);
     let is_local = match service_account(&identity.username) {
         Some(_) => home.is_some_and(|home| home == cluster.as_str()),
@@ -49,12 +49,40 @@ pub(crate) fn is_unbounded(identity: &Identity) -> bool {
     is_master(identity) && !identity.extra.contains_key(SCOPES)
 }
 
-/// Ties an identity to one workspace, in addition to what already ties it.
-pub(super) fn confine(identity: &mut Identity, cluster: &LogicalClusterName) {
+/// Whether the identity is good for some workspaces only.
+pub(crate) fn is_confined(identity: &Identity) -> bool {
+    identity.extra.contains_key(SCOPES)
+}
+
+/// The user that a binding in `cluster` has to name to mean this identity; `None` when no binding can.
+///
+/// A service account of another workspace is not called there what it is called at home.
+pub(crate) fn name_in<'a>(identity: &'a Identity, cluster: &LogicalClusterName) -> Option<Cow<'a, str>> {
+    if service_account(&identity.username).is_none() {
+        return Some(Cow::Borrowed(&identity.username));
+    }
+    let name = effective(identity, cluster).username.clone();
+    (name != ANONYMOUS).then_some(Cow::Owned(name))
+}
+
+/// Ties an identity to one workspace, in addition to what already ties it. A service account stays at home where it
+/// was.
+pub(crate) fn tie(identity: &mut Identity, cluster: &LogicalClusterName) {
     identity.extra.entry(SCOPES.into()).or_default().push(format!("{CLUSTER_SCOPE}{cluster}"));
+}
+
+/// Ties an identity to one workspace, and makes it at home there.
+pub(super) fn confine(identity: &mut Identity, cluster: &LogicalClusterName) {
+    tie(identity, cluster);
     if service_account(&identity.username).is_some() {
         identity.extra.insert(HOME.into(), vec![cluster.to_string()]);
     }
+}
+
+/// The logical cluster that the identity is a service account of.
+pub(crate) fn service_account_home(identity: &Identity) -> Option<LogicalClusterName> {
+    service_account(&identity.username)?;
+    home(identity)?.parse().ok()
 }
 
 fn home(identity: &Identity) -> Option<&str> {

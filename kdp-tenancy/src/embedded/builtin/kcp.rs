@@ -2,7 +2,7 @@
 
 use kdp_core::api::apis::{APIBinding, APIExport, APIExportEndpointSlice, APIResourceSchema, v1alpha1};
 use kdp_core::api::core::LogicalCluster;
-use kdp_core::api::tenancy::Workspace;
+use kdp_core::api::tenancy::{Workspace, WorkspaceAuthenticationConfiguration, WorkspaceType};
 use kube::CustomResourceExt;
 use serde_json::Value;
 
@@ -20,6 +20,8 @@ pub(super) fn resources() -> Vec<ApiResource> {
         definition::<APIResourceSchema>(),
         definition::<LogicalCluster>(),
         definition::<Workspace>(),
+        definition::<WorkspaceType>(),
+        definition::<WorkspaceAuthenticationConfiguration>(),
     ]
     .iter()
     .flat_map(ApiResource::from_crd)

@@ -1,9 +1,13 @@
 //! Where a request may go: its workspace, its export, and what is served there.
 
+mod home;
+mod lifecycle;
+
 use std::sync::Arc;
 
-use kdp_core::LogicalClusterName;
+use kdp_core::{LogicalClusterName, WorkspacePath};
 
+pub(crate) use self::home::HomeWorkspaces;
 use super::{Call, attributes, route::ResourcePath, route::Scope, verb::Verb};
 use crate::embedded::{
     auth::{Attributes, Impersonation, ResourceAttributes, is_unbounded},
@@ -39,6 +43,9 @@ impl Call<'_> {
                 Ok(place)
             }
             Scope::Export { export, consumer } => self.export_place(export, consumer.as_ref(), path, verb).await,
+            Scope::Lifecycle { controller, workspace } => {
+                self.lifecycle_place(controller, workspace.as_ref(), path, verb).await
+            }
         }
     }
 
@@ -62,6 +69,9 @@ impl Call<'_> {
                     return Err(StatusError::page_not_found());
                 }
                 index.export_surface(export).await
+            }
+            Scope::Lifecycle { controller, workspace } => {
+                self.lifecycle_surface(controller, workspace.as_ref(), verb, path).await
             }
         }
     }
@@ -174,4 +184,13 @@ impl Call<'_> {
 
 fn find(surface: &Surface, path: &ResourcePath) -> Result<Arc<Served>> {
     surface.find(&path.group, &path.version, &path.plural).cloned().ok_or_else(StatusError::page_not_found)
+}
+
+/// Whether a request is about the root workspace.
+fn is_root(scope: &Scope) -> bool {
+    match scope {
+        Scope::Server => true,
+        Scope::Workspace(path) => *path == WorkspacePath::root(),
+        _ => false,
+    }
 }

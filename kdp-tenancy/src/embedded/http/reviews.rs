@@ -33,7 +33,10 @@ pub(super) async fn answer(call: &Call<'_>, place: &Place, review: &Value) -> Re
                 policy.as_ref().map_or_else(Default::default, |policy| policy.rules_for(identity, namespace))
             })
         }
-        "TokenReview" => reviews::token_review(review, &call.server.authenticator).await,
+        "TokenReview" => {
+            let workspace = call.server.authenticator_of(place.cluster.clone());
+            reviews::token_review(review, &call.server.authenticator, Some(&workspace)).await
+        }
         _ => Err(StatusError::page_not_found()),
     }
 }

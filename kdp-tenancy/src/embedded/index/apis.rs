@@ -50,6 +50,7 @@ impl Index {
             let export = str_at(one, &["spec", "reference", "export", "name"]);
             self.exports.write().set_waiting(export, named, binding.is_some() && now.is_none());
         }
+        self.queue_bindings(cluster);
         if binding.is_some_and(|binding| !binding["metadata"]["deletionTimestamp"].is_null()) {
             self.queue.add(Work::Binding { cluster: cluster.clone(), name: key.name.into() });
         }
@@ -96,7 +97,7 @@ impl Index {
     }
 
     /// The bindings that name an export and are not bound to anything yet.
-    pub(crate) fn waiting_for(&self, export: &str) -> BTreeSet<Named> {
+    pub(crate) fn unbound(&self, export: &str) -> BTreeSet<Named> {
         self.exports.read().waiting_for(export)
     }
 

@@ -17,7 +17,7 @@ use crate::{
         selector::{FieldSelector, LabelSelector},
         status::{Result, StatusError},
     },
-    store::{Entry, RangeQuery, Revision},
+    store::{Entry, RangePage, RangeQuery, Revision},
 };
 
 /// How many entries are read at once when a selector decides which of them count.
@@ -233,7 +233,8 @@ impl Registry {
                             Continue { version: CONTINUE_VERSION.into(), revision: read.revision.0, cluster, start }
                                 .encode()
                         });
-                        page.remaining = (takes_all && !several).then_some(more);
+                        let is_exact = takes_all && !several && read.remaining < RangePage::COUNTED;
+                        page.remaining = is_exact.then_some(more);
                     }
                     return Ok(page);
                 }

@@ -232,7 +232,7 @@ pub(super) fn bump_generation(place: &Place, before: &Value, new: &mut Value) {
 
 pub(super) fn name_rule(place: &Place) -> NameRule {
     match (&*place.served.resource.group, &*place.served.resource.plural) {
-        ("", "namespaces") | ("tenancy.kcp.io", "workspaces") => NameRule::Label,
+        ("", "namespaces") | ("tenancy.kcp.io", "workspaces" | "workspacetypes") => NameRule::Label,
         ("rbac.authorization.k8s.io", _) => NameRule::PathSegment,
         _ => NameRule::Subdomain,
     }
