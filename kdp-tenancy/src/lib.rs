@@ -26,6 +26,7 @@
 
 pub mod embedded;
 mod error;
+pub mod lifecycle;
 mod server;
 pub mod store;
 

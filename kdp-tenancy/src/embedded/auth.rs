@@ -6,8 +6,10 @@
 
 mod attributes;
 mod authenticate;
+mod gate;
 mod impersonation;
 mod jwt;
+mod limit;
 pub mod names;
 pub(crate) mod oidc;
 mod peer;
@@ -22,14 +24,17 @@ pub(crate) mod workspace_authentication;
 pub use self::{
     attributes::{Attributes, Decision, ResourceAttributes, forbidden},
     authenticate::Authenticator,
+    gate::Gate,
     impersonation::Impersonation,
+    limit::Limit,
     peer::PeerIdentity,
     rbac::Policy,
     tokens::{StaticTokens, TokenAuthenticator, TokenFileError, TokenIdentity, TokenRejected},
     workspace::WorkspaceAuthorizer,
 };
 pub(crate) use self::{
+    gate::is_marked_inactive,
     jwt::{PublicKey, thumbprint},
+    scope::{from_outside, is_confined, is_unbounded, localized, name_in, service_account_home, tie},
     workspace_authentication::{InWorkspace, WorkspaceAuthenticators},
 };
-pub(crate) use scope::{effective, is_confined, is_unbounded, name_in, service_account_home, tie};

@@ -5,15 +5,34 @@ use std::sync::Arc;
 use kdp_core::{Identity, LogicalClusterName};
 
 use super::{
-    auth::{Attributes, Impersonation, WorkspaceAuthorizer, effective},
+    auth::{Attributes, Gate, Impersonation, Limit, Policy, ResourceAttributes, WorkspaceAuthorizer, forbidden},
     index::Index,
     status::Result,
+    surface::{ExportId, Origin},
 };
 
 /// Decides about requests, with what the index knows of the workspace.
 #[derive(Clone, Debug)]
 pub(crate) struct Authorizer {
     index: Arc<Index>,
+}
+
+/// What is known of a workspace when something is decided about it.
+#[derive(Debug)]
+pub(crate) struct Grounds {
+    cluster: LogicalClusterName,
+    policy: Option<Arc<Policy>>,
+    gate: Option<Arc<Gate>>,
+    limits: Vec<Limit>,
+}
+
+impl Grounds {
+    /// Who decides.
+    pub(crate) fn authorizer(&self) -> WorkspaceAuthorizer<'_> {
+        WorkspaceAuthorizer::new(&self.cluster, self.policy.as_deref())
+            .with_gate(self.gate.as_deref())
+            .with_limits(&self.limits)
+    }
 }
 
 impl Authorizer {
@@ -30,8 +49,14 @@ impl Authorizer {
         named: &LogicalClusterName,
         attributes: &Attributes<'_>,
     ) -> Result<()> {
-        let policy = self.policy(cluster).await?;
-        WorkspaceAuthorizer::new(named, policy.as_deref()).authorize(identity, attributes)
+        let limits = match (cluster, attributes) {
+            (Some(cluster), Attributes::Resource(ResourceAttributes { group, resource, .. })) => {
+                self.limit(cluster, group, resource).await?.into_iter().collect()
+            }
+            _ => Vec::new(),
+        };
+        let grounds = Grounds { limits, ..self.grounds(cluster, named).await? };
+        grounds.authorizer().authorize(identity, attributes)
     }
 
     /// Whom a request acts as.
@@ -42,8 +67,7 @@ impl Authorizer {
         named: &LogicalClusterName,
         impersonation: Impersonation,
     ) -> Result<Identity> {
-        let policy = self.policy(cluster).await?;
-        WorkspaceAuthorizer::new(named, policy.as_deref()).impersonate(identity, impersonation)
+        self.grounds(cluster, named).await?.authorizer().impersonate(identity, impersonation)
     }
 
     /// Whether the RBAC objects of a workspace grant a right, even to somebody who is not let in.
@@ -53,14 +77,79 @@ impl Authorizer {
         cluster: &LogicalClusterName,
         attributes: &Attributes<'_>,
     ) -> Result<bool> {
-        let policy = self.policy(Some(cluster)).await?;
-        Ok(policy.is_some_and(|policy| policy.decide(&effective(identity, cluster), attributes).is_allowed()))
+        let policy = self.index.policy(cluster).await?;
+        Ok(policy.is_some_and(|policy| WorkspaceAuthorizer::new(cluster, Some(&policy)).grants(identity, attributes)))
     }
 
-    async fn policy(&self, cluster: Option<&LogicalClusterName>) -> Result<Option<Arc<super::auth::Policy>>> {
-        match cluster {
-            Some(cluster) => self.index.policy(cluster).await,
+    /// Everything that decides about any request in a workspace, for answering questions.
+    pub(crate) async fn all_grounds(&self, cluster: &LogicalClusterName) -> Result<Grounds> {
+        let mut limits = Vec::new();
+        if self.index.facts().has_limits() {
+            for served in self.index.surface(cluster).await?.each_resource() {
+                if let Some(export) = bound_from(&served.origin) {
+                    limits.extend(self.limit_of(export, &served.resource.group, &served.resource.plural).await?);
+                }
+            }
+        }
+        Ok(Grounds { limits, ..self.grounds(Some(cluster), cluster).await? })
+    }
+
+    /// Lets the provider `export` reach a resource that it claims, when the export it comes from
+    /// allows that to the provider's user.
+    ///
+    /// # Errors
+    /// 403 when it does not.
+    pub(crate) async fn authorize_claim(
+        &self,
+        identity: &Identity,
+        export: &ExportId,
+        origin: &Origin,
+        attributes: &Attributes<'_>,
+    ) -> Result<()> {
+        let Some(other) = bound_from(origin).filter(|other| *other != export) else { return Ok(()) };
+        let Attributes::Resource(ResourceAttributes { group, resource, .. }) = attributes else { return Ok(()) };
+        match self.limit_of(other, group, resource).await? {
+            Some(limit) if !limit.allows(identity, attributes) => {
+                Err(forbidden(identity, attributes, "access not permitted by maximal permission policy"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn grounds(&self, cluster: Option<&LogicalClusterName>, named: &LogicalClusterName) -> Result<Grounds> {
+        let (policy, gate) = match cluster {
+            Some(cluster) => (self.index.policy(cluster).await?, self.index.facts().gate(cluster)),
+            None => (None, None),
+        };
+        Ok(Grounds { cluster: named.clone(), policy, gate, limits: Vec::new() })
+    }
+
+    /// What limits the users of a workspace in a resource.
+    async fn limit(&self, cluster: &LogicalClusterName, group: &str, resource: &str) -> Result<Option<Limit>> {
+        if !self.index.facts().has_limits() {
+            return Ok(None);
+        }
+        let surface = self.index.surface(cluster).await?;
+        match surface.versions(group, resource).first().and_then(|served| bound_from(&served.origin)) {
+            Some(export) => self.limit_of(export, group, resource).await,
             None => Ok(None),
         }
+    }
+
+    async fn limit_of(&self, export: &ExportId, group: &str, resource: &str) -> Result<Option<Limit>> {
+        if !self.index.facts().limits(export) {
+            return Ok(None);
+        }
+        let Ok(cluster) = export.cluster.parse() else { return Ok(None) };
+        let policy = self.index.policy(&cluster).await?.unwrap_or_default();
+        Ok(Some(Limit { group: group.into(), resource: resource.into(), cluster, policy }))
+    }
+}
+
+/// The export that a resource is bound from.
+fn bound_from(origin: &Origin) -> Option<&ExportId> {
+    match origin {
+        Origin::Bound { export, .. } => Some(export),
+        Origin::Builtin | Origin::Crd { .. } => None,
     }
 }

@@ -24,6 +24,7 @@ use super::{
     object::{self, finalizers, metadata_mut, str_at},
     queue::Work,
     registry::{Caller, Extra, Place, Registry, remove::DeleteOptions},
+    roles,
     status::Result,
     surface::{ExportId, Surface},
 };
@@ -137,6 +138,11 @@ async fn step(registry: &Registry, work: &Work) -> Result<Step> {
             }
             Ok(Step::Done)
         }
+        Work::AggregateRoles(cluster) => roles::aggregate::settle(registry, cluster).await.map(|()| Step::Done),
+        Work::SyncRole { cluster, plural, name } => {
+            roles::sync::from(registry, cluster, &(plural.clone(), name.clone())).await.map(|()| Step::Done)
+        }
+        Work::SyncRolesInto(cluster) => roles::sync::into(registry, cluster).await.map(|()| Step::Done),
         Work::Slices(id) => {
             slice::update_all(registry, id).await?;
             Ok(Step::Done)
@@ -366,6 +372,7 @@ async fn settle_binding(registry: &Registry, cluster: &LogicalClusterName, name:
     let mut extra = Extra::default();
     kinds::claim_names(registry, cluster, &mut extra).await?;
     kinds::settle_binding(registry, cluster, &mut binding, &mut extra).await?;
+    roles::defaults::settle(registry, cluster, &binding, &mut extra).await?;
     if binding == before {
         return Ok(Step::Done);
     }

@@ -10,6 +10,7 @@ pub(crate) mod negotiate;
 pub(crate) mod query;
 mod respond;
 mod reviews;
+mod revocation;
 pub(crate) mod route;
 mod token_request;
 mod verb;
@@ -27,6 +28,7 @@ use self::{
     access::Place as Placed,
     negotiate::{BodyType, Format},
     query::Query,
+    revocation::Admission,
     route::{ResourcePath, Route, Scope, Target},
     verb::Verb,
 };
@@ -34,7 +36,6 @@ use super::serve::Body;
 use super::{
     auth::{Attributes, Authenticator, Impersonation, ResourceAttributes, WorkspaceAuthenticators},
     decode::{self, Decoded},
-    kinds::logical_cluster::Controller,
     protobuf,
     registry::{
         Caller, Place, Registry,
@@ -96,8 +97,7 @@ impl ApiServer {
         {
             return Ok(answer);
         }
-        let (mut identity, scope) = self.authenticate(parts, route.scope).await?;
-        Controller::disown(&mut identity);
+        let (identity, scope) = self.identify(parts, route.scope).await?;
         let query = Query::parse(parts.uri.query().unwrap_or_default())?;
         let mut call = Call { server: self, parts, query, identity };
         match route.target {
@@ -108,7 +108,7 @@ impl ApiServer {
                     return Ok(answer);
                 }
                 let placed = call.place(&scope, &path, verb).await?;
-                call.resource(placed, path, verb, body).await
+                call.resource(&scope, placed, path, verb, body).await
             }
         }
     }
@@ -140,7 +140,14 @@ impl Call<'_> {
     }
 
     /// Answers a request about objects.
-    async fn resource(&self, placed: Placed, path: ResourcePath, verb: Verb, body: Body) -> Result<Response<Body>> {
+    async fn resource(
+        &self,
+        within: &Scope,
+        placed: Placed,
+        path: ResourcePath,
+        verb: Verb,
+        body: Body,
+    ) -> Result<Response<Body>> {
         let Placed { place, coverage, scope } = placed;
         let registry = &self.server.registry;
         let format = negotiate::format(&self.parts.headers)?;
@@ -172,7 +179,10 @@ impl Call<'_> {
                 let page = registry.list(&coverage, &matcher()?, &self.query).await?;
                 respond::list(format, &place, &self.query, &page)
             }
-            Verb::Watch => self.watch(coverage, scope, matcher()?, format).await,
+            Verb::Watch => {
+                let admission = Admission::new(self, within, &path, &coverage);
+                self.watch(coverage, scope, matcher()?, format, admission).await
+            }
             Verb::Create => {
                 let body = self.body(body, negotiate::object_type(&self.parts.headers)?).await?;
                 let saved = registry.create(self.write(&place, part, &self.caller()), body).await?;
@@ -212,11 +222,12 @@ impl Call<'_> {
         scope: WatchScope,
         matcher: Matcher,
         format: Format,
+        admission: Admission,
     ) -> Result<Response<Body>> {
         let render = respond::renderer(format, coverage.place, &self.query);
         let shutdown = self.server.shutdown.clone();
         let lines = self.server.registry.watch(coverage, scope, matcher, &self.query, render, shutdown).await?;
-        Ok(respond::stream(lines))
+        Ok(respond::stream(admission.bound(lines)))
     }
 
     /// What part of the object the path is about.

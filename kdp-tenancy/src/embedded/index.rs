@@ -19,12 +19,14 @@ use super::{
     auth::Policy,
     consumers::{Bindings, bound_export},
     exports::{Exports, Named},
+    facts::Facts,
     fanout::Fanout,
     key::{ParsedKey, ResourceKey},
     kinds::logical_cluster::Stage,
     lifecycles::Lifecycles,
     object::{self, str_at},
     queue::{Work, WorkQueue},
+    roles::Moment,
     status::{Result, StatusError},
     surface::{ExportId, Origin, Shared, Surface},
 };
@@ -48,6 +50,7 @@ pub(crate) struct Index {
     lifecycles: RwLock<Lifecycles>,
     caches: Mutex<HashMap<LogicalClusterName, Arc<Cache>>>,
     shared: Shared,
+    facts: Facts,
     applied: watch::Sender<Revision>,
     pub(crate) fanout: Arc<Fanout>,
     pub(crate) queue: WorkQueue,
@@ -85,6 +88,7 @@ impl Index {
             lifecycles: RwLock::default(),
             caches: Mutex::default(),
             shared: Shared::default(),
+            facts: Facts::default(),
             applied: watch::channel(Revision(0)).0,
             fanout: Arc::default(),
             queue: WorkQueue::default(),
@@ -97,6 +101,7 @@ impl Index {
         *self.exports.write() = Exports::default();
         *self.lifecycles.write() = Lifecycles::default();
         self.caches.lock().clear();
+        self.facts.clear();
         let page = self.store.range(RangeQuery::prefix("")).await?;
         // In one piece: half of the bindings would hide half of the consumers.
         let bindings = RwLock::default();
@@ -204,8 +209,27 @@ impl Index {
     ) {
         let Some(key) = ParsedKey::parse(key) else { return };
         let Ok(cluster) = key.cluster.parse::<LogicalClusterName>() else { return };
+        self.facts.apply(&cluster, &key, entry);
+        self.apply_object(bindings, &cluster, &key, entry, previous, revision);
+        self.facts.announce(&cluster, &key);
+        let moment = if *self.applied.borrow() == Revision(0) { Moment::Loading } else { Moment::Following };
+        for work in self.facts.sources().apply(&cluster, &key, entry, previous, moment) {
+            self.queue.add(work);
+        }
+    }
+
+    fn apply_object(
+        &self,
+        bindings: &RwLock<Bindings>,
+        cluster: &LogicalClusterName,
+        key: &ParsedKey<'_>,
+        entry: Option<&Entry>,
+        previous: Option<&Entry>,
+        revision: Revision,
+    ) {
+        let cluster = cluster.clone();
         match (key.group, key.plural) {
-            ("tenancy.kcp.io", "workspaces") => self.apply_workspace(&cluster, &key, entry, previous),
+            ("tenancy.kcp.io", "workspaces") => self.apply_workspace(&cluster, key, entry, previous),
             ("core.kcp.io", "logicalclusters") => {
                 self.apply_lifecycle(&cluster, entry);
                 let mut tree = self.tree.write();
@@ -217,7 +241,7 @@ impl Index {
                 }
             }
             ("apis.kcp.io", "apibindings") => {
-                self.apply_binding(bindings, &cluster, &key, entry, previous, revision);
+                self.apply_binding(bindings, &cluster, key, entry, previous, revision);
                 self.caches.lock().remove(&cluster);
             }
             ("apis.kcp.io", "apiexports") => {
@@ -326,6 +350,11 @@ impl Index {
         self.queue_if_deleting(entry, || Work::Workspace { cluster: cluster.clone(), name: key.name.into() });
     }
 
+    /// What decides about access, RBAC left aside.
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
     /// The logical cluster at a path, if there is one.
     pub(crate) fn resolve(&self, path: &WorkspacePath) -> Option<LogicalClusterName> {
         let tree = self.tree.read();
@@ -351,6 +380,29 @@ impl Index {
             path = path.join(name).expect("the tree holds only valid workspace names");
         }
         path
+    }
+
+    /// The logical clusters above one, the topmost first.
+    pub(crate) fn ancestors(&self, cluster: &LogicalClusterName) -> Vec<LogicalClusterName> {
+        let tree = self.tree.read();
+        let above = |of: &LogicalClusterName| Some(tree.clusters.get(of)?.parent.as_ref()?.0.clone());
+        let mut ancestors: Vec<_> = std::iter::successors(above(cluster), above).collect();
+        ancestors.reverse();
+        ancestors
+    }
+
+    /// The logical clusters below one, each after those above it.
+    pub(crate) fn descendants(&self, cluster: &LogicalClusterName) -> Vec<LogicalClusterName> {
+        let tree = self.tree.read();
+        let children =
+            |of: &LogicalClusterName| tree.clusters.get(of).into_iter().flat_map(|node| node.children.values());
+        let mut found: Vec<LogicalClusterName> = children(cluster).cloned().collect();
+        let mut next = 0;
+        while let Some(below) = found.get(next).cloned() {
+            found.extend(children(&below).cloned());
+            next += 1;
+        }
+        found
     }
 
     /// Every logical cluster, in order.

@@ -11,6 +11,7 @@ mod rbac;
 mod secret;
 pub(crate) mod service_account;
 pub(crate) mod slice;
+mod suspension;
 pub(crate) mod workspace;
 pub(crate) mod workspace_type;
 
@@ -28,6 +29,7 @@ use super::{
     index::Index,
     object::{self, metadata_mut, object_at, str_at},
     registry::{Caller, Extra, Place, Registry, api_version, rules::seconds, write::Part},
+    roles,
     status::{FieldError, Result, StatusError},
 };
 use crate::store::Change;
@@ -61,8 +63,9 @@ pub(crate) async fn prepare_create(
         ("apis.kcp.io", "apibindings") => {
             claim_names(registry, &place.cluster, extra).await?;
             binding::create(registry, place, caller, object, extra).await?;
+            roles::defaults::settle(registry, &place.cluster, object, extra).await?;
         }
-        ("rbac.authorization.k8s.io", _) => rbac::check(registry, place, caller, object).await?,
+        ("rbac.authorization.k8s.io", _) => rbac::check_create(registry, place, caller, object).await?,
         _ => {}
     }
     Ok(())
@@ -102,9 +105,12 @@ pub(crate) async fn prepare_update(
             only_system(place, caller, object)?;
         }
         ("apis.kcp.io", "apiexports") => export::update(before, object),
-        ("apis.kcp.io", "apibindings") => binding::update(registry, place, before, object, extra).await?,
+        ("apis.kcp.io", "apibindings") => {
+            binding::update(registry, place, before, object, extra).await?;
+            roles::defaults::settle(registry, &place.cluster, object, extra).await?;
+        }
         ("rbac.authorization.k8s.io", _) if part == Part::Main => {
-            rbac::check(registry, place, caller, object).await?;
+            rbac::check_update(registry, place, caller, object).await?;
         }
         _ => {}
     }
@@ -132,6 +138,7 @@ pub(crate) fn check_delete(place: &Place, caller: &Caller, object: &Value) -> Re
     match kind(place) {
         ("core.kcp.io", "logicalclusters") => only_system(place, caller, object),
         ("", "namespaces") => namespace::check_delete(place, caller, object),
+        ("rbac.authorization.k8s.io", _) => rbac::check_delete(place, object),
         _ => Ok(()),
     }
 }
@@ -156,6 +163,7 @@ pub(crate) async fn prepare_removal(
     match kind(place) {
         ("tenancy.kcp.io", "workspaces") => workspace::remove(registry, object, extra).await,
         ("apis.kcp.io", "apiexports") => export::remove(registry, place, object, extra).await,
+        ("apis.kcp.io", "apibindings") => roles::defaults::remove(registry, &place.cluster, object, extra).await,
         _ => Ok(()),
     }
 }

@@ -33,6 +33,12 @@ pub(crate) enum Work {
     Schema(String),
     /// A logical cluster that waits for the bindings of its type.
     Bindings(LogicalClusterName),
+    /// The aggregated ClusterRoles of a logical cluster in which a ClusterRole changed.
+    AggregateRoles(LogicalClusterName),
+    /// A ClusterRole or ClusterRoleBinding that the workspaces below are to have too, or no longer.
+    SyncRole { cluster: LogicalClusterName, plural: String, name: String },
+    /// What a logical cluster is to have of its ancestors' ClusterRoles and ClusterRoleBindings.
+    SyncRolesInto(LogicalClusterName),
 }
 
 /// A queue without duplicates.

@@ -3,6 +3,7 @@
 pub(crate) mod list;
 pub(crate) mod remove;
 pub(crate) mod rules;
+mod standing;
 mod versions;
 pub(crate) mod view;
 pub(crate) mod watch;
@@ -132,9 +133,9 @@ impl Registry {
         self.seen(place, name).await?.ok_or_else(|| StatusError::not_found(place.reference(), name))
     }
 
-    /// The stored object, if there is one that the request sees.
+    /// The object, stored or standing, if there is one that the request sees.
     pub(crate) async fn seen(&self, place: &Place, name: &str) -> Result<Option<Entry>> {
-        match self.store.get(&place.key(name)).await? {
+        match self.store.get(&place.key(name)).await?.or_else(|| standing::entry(place, name)) {
             Some(entry) if place.sight.shows(&entry)? => Ok(Some(entry)),
             _ => Ok(None),
         }

@@ -15,6 +15,10 @@ pub const KCP_ADMIN: &str = "system:kcp:admin";
 
 /// Prefix of kcp's own groups, each of which opens something that RBAC alone does not.
 pub(super) const KCP_GROUP_PREFIX: &str = "system:kcp:";
+/// Prefix of the groups that an initializing virtual workspace lets an initializer act in.
+pub(super) const INITIALIZER_PREFIX: &str = "system:kcp:initializer:";
+/// Prefix of the groups that a terminating virtual workspace lets a terminator act in.
+pub(super) const TERMINATOR_PREFIX: &str = "system:kcp:terminator:";
 const SERVICE_ACCOUNT_PREFIX: &str = "system:serviceaccount:";
 
 /// Whether the identity may do everything everywhere.

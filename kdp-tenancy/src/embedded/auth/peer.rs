@@ -41,6 +41,11 @@ impl PeerIdentity {
         self.0.as_deref().map(|peer| &peer.identity)
     }
 
+    /// Whether this process itself vouches for the identity.
+    pub(crate) fn is_in_process(&self) -> bool {
+        self.0.as_deref().is_some_and(|peer| peer.not_after.is_none())
+    }
+
     /// Whether the proof no longer holds: connections can outlive certificates.
     pub(super) fn is_expired(&self, now: SystemTime) -> bool {
         self.0.as_deref().and_then(|peer| peer.not_after).is_some_and(|not_after| now > not_after)

@@ -134,6 +134,8 @@ impl Call<'_> {
         let index = &self.server.registry.index;
         let offered = index.export_surface(export).await?;
         let served = find(&offered, path)?;
+        let authorizer = &self.server.registry.authorizer;
+        authorizer.authorize_claim(&self.identity, export, &served.origin, &attributes(path, verb)).await?;
         let view = |verb| View { export: export.clone(), consumer: consumer.cloned(), verb };
         let Some(cluster) = consumer else {
             return Self::several(served, path, verb, WatchScope::View(view(verb.as_str())));
@@ -142,13 +144,16 @@ impl Call<'_> {
         if grants.binding_to(export).is_none() {
             return Err(StatusError::page_not_found());
         }
+        let resource = ResourceRef { group: &path.group, plural: &path.plural };
+        if !is_logical_cluster(path) && index.facts().is_suspended(cluster) {
+            return Err(StatusError::forbidden(resource, "", "the logical cluster is marked inactive"));
+        }
         let of = |verb| grants.sight(export, &path.group, &path.plural, verb);
         let mut sight = of(verb.as_str());
         if path.subresource.is_some() && matches!(sight, Sight::BindingsTo(_)) {
             sight = Sight::Nothing;
         }
         if sight == Sight::Nothing {
-            let resource = ResourceRef { group: &path.group, plural: &path.plural };
             let message = format!("the workspace has not accepted a claim with the verb {}", verb.as_str());
             return Err(StatusError::forbidden(resource, path.name.as_deref().unwrap_or_default(), message));
         }
@@ -180,6 +185,11 @@ impl Call<'_> {
         place.scope = scope;
         Ok(place)
     }
+}
+
+/// Suspending a workspace leaves its LogicalCluster within reach.
+fn is_logical_cluster(path: &ResourcePath) -> bool {
+    (&*path.group, &*path.plural) == ("core.kcp.io", "logicalclusters")
 }
 
 fn find(surface: &Surface, path: &ResourcePath) -> Result<Arc<Served>> {

@@ -5,14 +5,26 @@ use kdp_core::{Identity, LogicalClusterName};
 
 use super::{ApiServer, route::Scope};
 use crate::embedded::{
-    auth::{self, InWorkspace},
+    auth::{self, InWorkspace, PeerIdentity},
+    kinds::logical_cluster::Controller,
     status::Result,
 };
 
 impl ApiServer {
-    /// The identity of a request to `scope`, impersonation left aside, and the scope it is for: as in
-    /// kcp, a service account that names no workspace is at home.
-    pub(super) async fn authenticate(&self, parts: &Parts, scope: Scope) -> Result<(Identity, Scope)> {
+    /// Who a request to `scope` comes from, impersonation left aside, without what only the control
+    /// plane itself vouches for; and the scope it is for.
+    pub(super) async fn identify(&self, parts: &Parts, scope: Scope) -> Result<(Identity, Scope)> {
+        let (mut identity, scope) = self.authenticate(parts, scope).await?;
+        if !parts.extensions.get::<PeerIdentity>().is_some_and(PeerIdentity::is_in_process) {
+            identity = auth::from_outside(identity);
+        }
+        Controller::disown(&mut identity);
+        Ok((identity, scope))
+    }
+
+    /// The identity of a request to `scope`, and the scope it is for: as in kcp, a service account
+    /// that names no workspace is at home.
+    async fn authenticate(&self, parts: &Parts, scope: Scope) -> Result<(Identity, Scope)> {
         let cluster = match &scope {
             Scope::Workspace(path) => self.registry.index.resolve(path),
             Scope::Server => Some(LogicalClusterName::root()),

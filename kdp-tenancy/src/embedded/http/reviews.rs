@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Call;
 use crate::embedded::{
-    auth::{Attributes, WorkspaceAuthorizer, reviews},
+    auth::{Attributes, localized, reviews},
     registry::Place,
     status::{Result, StatusError},
 };
@@ -17,20 +17,23 @@ pub(super) fn is_review(place: &Place) -> bool {
 
 /// The review with its answer.
 pub(super) async fn answer(call: &Call<'_>, place: &Place, review: &Value) -> Result<Value> {
-    let policy = call.server.registry.index.policy(&place.cluster).await?;
-    let authorizer = WorkspaceAuthorizer::new(&place.cluster, policy.as_deref());
+    let grounds = call.server.registry.authorizer.all_grounds(&place.cluster).await?;
+    let authorizer = grounds.authorizer();
     let decide = |identity: &Identity, attributes: &Attributes<'_>| authorizer.decide(identity, attributes);
+    let decide_about = |identity: &Identity, attributes: &Attributes<'_>| {
+        authorizer.decide(&localized(identity.clone(), &place.cluster), attributes)
+    };
     match &*place.served.resource.kind {
         "SelfSubjectReview" => reviews::self_subject_review(review, &call.identity),
         "SelfSubjectAccessReview" => reviews::self_subject_access_review(review, &call.identity, decide),
-        "SubjectAccessReview" => reviews::subject_access_review(review, decide),
+        "SubjectAccessReview" => reviews::subject_access_review(review, decide_about),
         "LocalSubjectAccessReview" => {
             let namespace = place.namespace.as_deref().unwrap_or_default();
-            reviews::local_subject_access_review(review, namespace, decide)
+            reviews::local_subject_access_review(review, namespace, decide_about)
         }
         "SelfSubjectRulesReview" => {
             reviews::self_subject_rules_review(review, &call.identity, |identity, namespace| {
-                policy.as_ref().map_or_else(Default::default, |policy| policy.rules_for(identity, namespace))
+                authorizer.rules_for(identity, namespace)
             })
         }
         "TokenReview" => {

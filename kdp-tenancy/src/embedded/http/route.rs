@@ -19,7 +19,7 @@ pub(crate) struct Route {
 }
 
 /// The part of the control plane that a path is about.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Scope {
     /// The server itself: a path without a prefix.
     Server,

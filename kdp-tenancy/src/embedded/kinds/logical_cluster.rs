@@ -16,7 +16,7 @@ pub(crate) use self::{
     phase::validate,
     stage::{Controller, Stage, label_stages},
 };
-use super::{is_system, only_system, set_condition, workspace::set_phase};
+use super::{is_system, only_system, set_condition, suspension, workspace::set_phase};
 use crate::{
     embedded::{
         object::{self, metadata_mut, object_at, str_at},
@@ -49,6 +49,7 @@ pub(super) async fn update(
         }
         _ => only_system(place, caller, object)?,
     }
+    suspension::settle(place, before, object)?;
     advance(object);
     reflect_in_owner(registry, object, extra).await
 }

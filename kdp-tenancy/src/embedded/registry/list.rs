@@ -7,7 +7,7 @@ use kdp_core::LogicalClusterName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Place, Registry, view::View};
+use super::{Place, Registry, standing, view::View};
 use crate::{
     embedded::{
         consumers::Sight,
@@ -209,12 +209,16 @@ impl Registry {
             loop {
                 let wanted = query.limit.map(|limit| limit - page.entries.len());
                 let limit = if takes_all { wanted } else { wanted.map(|wanted| wanted.max(CHUNK)) };
-                let range = RangeQuery { prefix: prefix.clone(), start: from, limit, revision };
+                let range = RangeQuery { prefix: prefix.clone(), start: from.clone(), limit, revision };
                 let read = self.store.range(range).await.map_err(|e| expired_list(e.into()))?;
                 revision = Some(read.revision);
                 page.revision = read.revision;
                 let read_to = read.entries.last().map(|entry| entry.key.clone());
-                let mut entries = read.entries.into_iter();
+                let mut entries = read.entries;
+                if !several {
+                    standing::insert(&place, &from, &mut entries, read.remaining);
+                }
+                let mut entries = entries.into_iter();
                 for entry in entries.by_ref() {
                     if !matcher.matches(&entry)? || !sight.shows(&entry)? {
                         continue;

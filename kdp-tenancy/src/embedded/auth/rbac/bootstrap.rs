@@ -6,6 +6,7 @@
 
 use std::sync::LazyLock;
 
+use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde_json::{Value, json};
 
 use super::Policy;
@@ -21,10 +22,11 @@ const WRITE: &[&str] = &["create", "delete", "deletecollection", "patch", "updat
 const READ_WRITE: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-static OBJECTS: LazyLock<Vec<Value>> = LazyLock::new(objects);
+static DEFINED: LazyLock<Vec<Value>> = LazyLock::new(objects);
+static OBJECTS: LazyLock<Vec<Value>> = LazyLock::new(|| DEFINED.iter().map(with_rules).collect());
 static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     let mut policy = Policy::default();
-    for object in OBJECTS.iter() {
+    for object in DEFINED.iter() {
         policy.insert(object).expect("the bootstrap objects are well-formed, as a test shows");
     }
     policy
@@ -37,20 +39,39 @@ pub fn bootstrap_objects() -> &'static [Value] {
     &OBJECTS
 }
 
-/// Whether a ClusterRole of this name is built in, so that none can be created.
+/// Whether a ClusterRole or ClusterRoleBinding of this name is built in, so that it cannot be
+/// created, changed or deleted.
 #[must_use]
-pub fn is_bootstrap_cluster_role(name: &str) -> bool {
-    OBJECTS.iter().any(|object| object["kind"] == "ClusterRole" && object["metadata"]["name"] == name)
+pub fn is_bootstrap(kind: &str, name: &str) -> bool {
+    DEFINED.iter().any(|object| object["kind"] == kind && object["metadata"]["name"] == name)
 }
 
 pub(super) fn policy() -> &'static Policy {
     &POLICY
 }
 
+/// An aggregated role with the rules that it has in every workspace.
+fn with_rules(object: &Value) -> Value {
+    let mut object = object.clone();
+    if object.get("aggregationRule").is_some() {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        // Aggregated by two ways, a rule is shown once.
+        let mut rules: Vec<Value> = Vec::new();
+        for rule in POLICY.cluster_role_rules(name).into_iter().flatten() {
+            let rule = json!(PolicyRule::from(rule.clone()));
+            if !rules.contains(&rule) {
+                rules.push(rule);
+            }
+        }
+        object["rules"] = rules.into();
+    }
+    object
+}
+
 fn objects() -> Vec<Value> {
     vec![
         role(CLUSTER_ADMIN, json!({}), &[resources(&["*"], &["*"], &["*"]), paths(&["*"], &["*"])]),
-        role(WORKSPACE_ACCESS, json!({}), &[paths(&["access"], &["/"])]),
+        role(WORKSPACE_ACCESS, for_services(&["developer", "member"]), &[paths(&["access"], &["/"])]),
         role(
             "system:basic-user",
             json!({}),
@@ -84,6 +105,8 @@ fn objects() -> Vec<Value> {
             )],
         ),
         aggregate("admin", json!({}), "admin"),
+        aggregate_services("kdp:developer", "developer"),
+        aggregate_services("kdp:member", "member"),
         aggregate("edit", label("admin"), "edit"),
         aggregate("view", label("edit"), "view"),
         role(
@@ -152,6 +175,16 @@ fn aggregate(name: &str, labels: Value, purpose: &str) -> Value {
     })
 }
 
+/// A role of KDP that takes in the default roles of bound services.
+fn aggregate_services(name: &str, purpose: &str) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": { "name": name, "labels": bootstrapping(json!({ "rbac.kdp.k8c.io/display": "true" })) },
+        "aggregationRule": { "clusterRoleSelectors": [{ "matchLabels": for_services(&[purpose]) }] },
+    })
+}
+
 fn binding(name: &str, role: &str, groups: &[&str]) -> Value {
     let subjects: Vec<Value> =
         groups.iter().map(|group| json!({ "apiGroup": RBAC, "kind": "Group", "name": group })).collect();
@@ -166,6 +199,10 @@ fn binding(name: &str, role: &str, groups: &[&str]) -> Value {
 
 fn label(purpose: &str) -> Value {
     json!({ format!("rbac.authorization.k8s.io/aggregate-to-{purpose}"): "true" })
+}
+
+fn for_services(purposes: &[&str]) -> Value {
+    purposes.iter().map(|purpose| (format!("rbac.kdp.k8c.io/aggregate-to-{purpose}"), "true")).collect()
 }
 
 fn bootstrapping(mut labels: Value) -> Value {

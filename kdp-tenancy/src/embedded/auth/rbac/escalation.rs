@@ -74,6 +74,15 @@ impl Policy {
         self.confirm_no_escalation(identity, &namespace, &wanted).map_err(|message| refuse(resource, &name, message))
     }
 
+    /// As [`super::super::WorkspaceAuthorizer::has_every_right`].
+    pub(in super::super) fn check_every_right(&self, identity: &Identity) -> Result<()> {
+        if is_master(identity) {
+            return Ok(());
+        }
+        self.confirm_no_escalation(identity, "", &Rule::everything())
+            .map_err(|message| refuse("clusterroles", "", message))
+    }
+
     fn has_verb(&self, identity: &Identity, verb: &str, resource: &str, name: &str, namespace: &str) -> bool {
         let attributes =
             ResourceAttributes { verb, group: GROUP, resource, name, namespace, ..ResourceAttributes::default() };

@@ -89,16 +89,20 @@ impl Policy {
         (rules, problems)
     }
 
+    /// The rules of a ClusterRole, those it aggregates included; `None` when there is none.
+    #[must_use]
+    pub fn cluster_role_rules(&self, name: &str) -> Option<Vec<&Rule>> {
+        let (name, role) = self.cluster_role(name)?;
+        let mut rules = Vec::new();
+        self.collect(role, &mut vec![name], &mut rules);
+        Some(rules)
+    }
+
     /// The rules of the role that a binding in `namespace` refers to.
     pub(super) fn rules_of<'a>(&'a self, role: &'a RoleRef, namespace: &str) -> Result<Vec<&'a Rule>, MissingRole<'a>> {
         let missing = MissingRole(role);
         match role {
-            RoleRef::ClusterRole(name) => {
-                let role = self.cluster_role(name).ok_or(missing)?;
-                let mut rules = Vec::new();
-                self.collect(role, &mut vec![name], &mut rules);
-                Ok(rules)
-            }
+            RoleRef::ClusterRole(name) => self.cluster_role_rules(name).ok_or(missing),
             RoleRef::Role(name) => {
                 let role = self.roles.get(namespace).and_then(|roles| roles.get(name)).ok_or(missing)?;
                 Ok(role.rules.iter().collect())
@@ -148,8 +152,10 @@ impl Policy {
     }
 
     /// Roles that every workspace has cannot be replaced by one of a workspace's own.
-    fn cluster_role(&self, name: &str) -> Option<&Role> {
-        bootstrap::policy().cluster_roles.get(name).or_else(|| self.cluster_roles.get(name))
+    fn cluster_role(&self, name: &str) -> Option<(&str, &Role)> {
+        let own = || self.cluster_roles.get_key_value(name);
+        let (name, role) = bootstrap::policy().cluster_roles.get_key_value(name).or_else(own)?;
+        Some((name, role))
     }
 
     /// Gathers the rules of `role`, following aggregation as far as it goes but never in circles.

@@ -130,6 +130,19 @@ impl From<PolicyRule> for Rule {
     }
 }
 
+impl From<Rule> for PolicyRule {
+    fn from(rule: Rule) -> Self {
+        let some = |values: Vec<String>| (!values.is_empty()).then_some(values);
+        Self {
+            api_groups: some(rule.api_groups),
+            resources: some(rule.resources),
+            non_resource_urls: some(rule.non_resource_urls),
+            resource_names: some(rule.resource_names),
+            verbs: rule.verbs,
+        }
+    }
+}
+
 /// The rule on one line, in the form of Kubernetes' messages.
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

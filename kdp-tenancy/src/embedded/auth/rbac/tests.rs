@@ -243,8 +243,9 @@ fn the_built_in_objects_are_well_formed() {
     for object in bootstrap::bootstrap_objects() {
         policy.insert(object).unwrap();
     }
-    assert!(bootstrap::is_bootstrap_cluster_role("view"));
-    assert!(!bootstrap::is_bootstrap_cluster_role("databases-view"));
+    assert!(bootstrap::is_bootstrap("ClusterRole", "view"));
+    assert!(!bootstrap::is_bootstrap("ClusterRoleBinding", "view"));
+    assert!(!bootstrap::is_bootstrap("ClusterRole", "databases-view"));
 }
 
 #[test]

@@ -1,0 +1,75 @@
+//! Watches and the rights they rest on.
+
+use std::time::Duration;
+
+use futures::{AsyncBufRead, AsyncBufReadExt, StreamExt};
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn watch(client: &Client, path: &str) -> impl AsyncBufRead + use<> {
+    client.request_stream(Request::get(path).body(Vec::new()).unwrap()).await.unwrap()
+}
+
+/// The lines of a watch until it ends, which it must do soon.
+async fn until_it_ends(lines: impl AsyncBufRead) -> Vec<Value> {
+    let lines = lines.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    tokio::time::timeout(PATIENCE, lines).await.expect("the watch never ended")
+}
+
+async fn next(lines: &mut (impl AsyncBufRead + Unpin)) -> Value {
+    let mut line = String::new();
+    tokio::time::timeout(PATIENCE, lines.read_line(&mut line)).await.expect("nothing came").unwrap();
+    serde_json::from_str(&line).unwrap()
+}
+
+#[tokio::test]
+async fn a_watch_ends_when_its_user_loses_the_right() {
+    let control_plane = Embedded::in_memory().await.unwrap();
+    workspace(&control_plane, "root", "a").await;
+    let client = system(&control_plane, "root:a");
+    make_admin(&client, "admin").await;
+    make_admin(&client, "other").await;
+    create(&client, CONFIG_MAPS, config_map("first")).await;
+    let path = "/api/v1/configmaps?watch=true";
+    let mut lines = watch(&user(&control_plane, "root:a", "admin"), path).await;
+    let mut others = watch(&user(&control_plane, "root:a", "other"), path).await;
+    assert_eq!(next(&mut lines).await["object"]["metadata"]["name"], "first");
+    assert_eq!(next(&mut others).await["object"]["metadata"]["name"], "first");
+    let binding = format!("{RBAC}/clusterrolebindings/cluster-admin-admin");
+    assert_eq!(send(&client, Method::DELETE, &binding, &Value::Null).await.0, 200);
+    assert_eq!(until_it_ends(lines).await, Vec::<Value>::new());
+    create(&client, CONFIG_MAPS, config_map("second")).await;
+    assert_eq!(next(&mut others).await["object"]["metadata"]["name"], "second", "others go on");
+}
+
+#[tokio::test]
+async fn a_watch_ends_when_its_workspace_is_suspended() {
+    let control_plane = Embedded::in_memory().await.unwrap();
+    workspace(&control_plane, "root", "a").await;
+    let client = system(&control_plane, "root:a");
+    create(&client, CONFIG_MAPS, config_map("first")).await;
+    let mut lines = watch(&client, "/api/v1/configmaps?watch=true").await;
+    assert_eq!(next(&mut lines).await["object"]["metadata"]["name"], "first");
+    kdp_tenancy::lifecycle::suspend(&control_plane, &"root:a".parse().unwrap()).await.unwrap();
+    assert_eq!(until_it_ends(lines).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_watch_of_all_workspaces_passes_over_a_suspended_one_and_takes_it_in_again() {
+    let control_plane = Embedded::in_memory().await.unwrap();
+    for name in ["a", "b"] {
+        workspace(&control_plane, "root", name).await;
+    }
+    let (a, b) = (system(&control_plane, "root:a"), system(&control_plane, "root:b"));
+    create(&a, CONFIG_MAPS, config_map("in-a")).await;
+    let path = "root:a".parse().unwrap();
+    kdp_tenancy::lifecycle::suspend(&control_plane, &path).await.unwrap();
+    let everywhere = control_plane.client(&Endpoint::AllWorkspaces, &Identity::system_masters()).unwrap();
+    let mut lines = watch(&everywhere, "/api/v1/configmaps?watch=true").await;
+    create(&b, CONFIG_MAPS, config_map("in-b")).await;
+    assert_eq!(next(&mut lines).await["object"]["metadata"]["name"], "in-b");
+    kdp_tenancy::lifecycle::resume(&control_plane, &path).await.unwrap();
+    assert_eq!(next(&mut lines).await["object"]["metadata"]["name"], "in-a");
+}
