@@ -120,8 +120,8 @@ async fn step(registry: &Registry, work: &Work) -> Result<Step> {
             for (consumer, binding) in registry.index.bindings_of(&id) {
                 registry.index.queue.add(Work::Binding { cluster: consumer, name: binding });
             }
-            for (consumer, binding) in registry.index.unsettled() {
-                registry.index.queue.add(Work::Binding { cluster: consumer, name: binding });
+            for binding in registry.index.unbound(name) {
+                registry.index.queue.add(Work::Binding { cluster: binding.cluster, name: binding.name });
             }
             registry.index.queue_all_bindings();
             slice::update_all(registry, &id).await?;

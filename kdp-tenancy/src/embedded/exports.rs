@@ -1,24 +1,30 @@
-//! Which exports have which identity, and which endpoint slices speak of which export.
+//! Which exports have which identity, and who speaks of which export.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeSet, HashMap},
+    hash::Hash,
+};
 
 use kdp_core::{LogicalClusterName, WorkspacePath};
 use serde_json::Value;
 
 use super::{object::str_at, surface::ExportId};
 
-/// Exports by identity, and endpoint slices by the export they refer to.
+/// Exports by identity, and what refers to an export.
 #[derive(Debug, Default)]
 pub(crate) struct Exports {
     by_identity: HashMap<String, BTreeSet<ExportId>>,
     /// By the name of the export and the last part of the path to its workspace: paths can be written
     /// in several ways, which differ before that.
-    slices: HashMap<(String, String), BTreeSet<Slice>>,
+    slices: HashMap<(String, String), BTreeSet<Named>>,
+    /// Bindings that are not bound to anything yet, by the name of the export.
+    waiting: HashMap<String, BTreeSet<Named>>,
 }
 
-/// An endpoint slice.
+/// A binding or an endpoint slice.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Slice {
+pub(crate) struct Named {
     pub(crate) cluster: LogicalClusterName,
     pub(crate) name: String,
 }
@@ -32,7 +38,7 @@ impl Exports {
         let (previous, now) = (identity(previous), identity(now));
         if previous != now {
             if let Some(hash) = previous {
-                remove(&mut self.by_identity, &hash, id);
+                remove(&mut self.by_identity, &*hash, id);
             }
             if let Some(hash) = now {
                 self.by_identity.entry(hash).or_default().insert(id.clone());
@@ -41,7 +47,7 @@ impl Exports {
     }
 
     /// Says what became of an endpoint slice; its reference never changes.
-    pub(crate) fn set_slice(&mut self, slice: Slice, object: &Value, exists: bool) {
+    pub(crate) fn set_slice(&mut self, slice: Named, object: &Value, exists: bool) {
         let reference = &object["spec"]["export"];
         let path = str_at(reference, &["path"]);
         let place = if path.is_empty() { slice.cluster.as_str() } else { path };
@@ -54,20 +60,39 @@ impl Exports {
         }
     }
 
+    /// Says whether a binding waits for an export of this name.
+    pub(crate) fn set_waiting(&mut self, export: &str, binding: Named, waits: bool) {
+        if waits {
+            self.waiting.entry(export.to_owned()).or_default().insert(binding);
+        } else {
+            remove(&mut self.waiting, export, &binding);
+        }
+    }
+
+    /// The bindings that wait for an export of this name.
+    pub(crate) fn waiting_for(&self, export: &str) -> BTreeSet<Named> {
+        self.waiting.get(export).cloned().unwrap_or_default()
+    }
+
     /// The exports with an identity, in order.
     pub(crate) fn with_identity(&self, hash: &str) -> Vec<ExportId> {
         self.by_identity.get(hash).into_iter().flatten().cloned().collect()
     }
 
     /// The endpoint slices that may refer to an export whose workspace is at `path`.
-    pub(crate) fn slices_of(&self, id: &ExportId, path: &WorkspacePath) -> BTreeSet<Slice> {
+    pub(crate) fn slices_of(&self, id: &ExportId, path: &WorkspacePath) -> BTreeSet<Named> {
         let last = path.as_str().rsplit(':').next().unwrap_or_default();
         let of = |place: &str| self.slices.get(&(id.name.clone(), place.to_owned())).into_iter().flatten().cloned();
         of(last).chain(of(&id.cluster)).collect()
     }
 }
 
-fn remove<K: std::hash::Hash + Eq, V: Ord>(sets: &mut HashMap<K, BTreeSet<V>>, key: &K, value: &V) {
+fn remove<K, Q, V>(sets: &mut HashMap<K, BTreeSet<V>>, key: &Q, value: &V)
+where
+    K: Borrow<Q> + Hash + Eq,
+    Q: Hash + Eq + ?Sized,
+    V: Ord,
+{
     if let Some(set) = sets.get_mut(key) {
         set.remove(value);
         if set.is_empty() {
@@ -87,7 +112,7 @@ mod tests {
         let mut exports = Exports::default();
         let id = ExportId { cluster: "abc123".into(), name: "e".into() };
         let path = "root:org:provider".parse().unwrap();
-        let slice = |cluster: &str, name: &str| Slice { cluster: cluster.parse().unwrap(), name: name.into() };
+        let slice = |cluster: &str, name: &str| Named { cluster: cluster.parse().unwrap(), name: name.into() };
         for (slice, path) in [
             (slice("x", "by-path"), "root:org:provider"),
             (slice("x", "from-a-name"), "org99:provider"),

@@ -4,12 +4,10 @@
 //! Nothing here is written back. A replica on a shared store, and a restart, arrive at the same
 //! index because its only source is the store.
 
+mod apis;
 mod export_surface;
 
-use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use kdp_core::{LogicalClusterName, WorkspacePath, api::tenancy::BINDINGS_INITIALIZER};
 use parking_lot::{Mutex, RwLock};
@@ -19,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     auth::Policy,
-    consumers::{Bindings, Consumer, Grants, Past, bound_export},
-    exports::{Exports, Slice},
+    consumers::{Bindings, bound_export},
+    exports::{Exports, Named},
     facts::Facts,
     fanout::Fanout,
     key::{ParsedKey, ResourceKey},
@@ -48,8 +46,9 @@ pub(crate) struct Index {
     tree: RwLock<Tree>,
     bindings: RwLock<Bindings>,
     exports: RwLock<Exports>,
+    /// Surfaces of exports that depend on other exports, replaced as a whole when any export changes.
+    borrowed: Mutex<Arc<Surfaces>>,
     lifecycles: RwLock<Lifecycles>,
-    unsettled: Mutex<HashSet<(LogicalClusterName, String)>>,
     caches: Mutex<HashMap<LogicalClusterName, Arc<Cache>>>,
     shared: Shared,
     facts: Facts,
@@ -58,6 +57,8 @@ pub(crate) struct Index {
     pub(crate) queue: WorkQueue,
     pub(crate) limits: Arc<Limits>,
 }
+
+type Surfaces = Mutex<HashMap<ExportId, Arc<Surface>>>;
 
 #[derive(Debug, Default)]
 struct Tree {
@@ -85,8 +86,8 @@ impl Index {
             tree: RwLock::default(),
             bindings: RwLock::default(),
             exports: RwLock::default(),
+            borrowed: Mutex::default(),
             lifecycles: RwLock::default(),
-            unsettled: Mutex::default(),
             caches: Mutex::default(),
             shared: Shared::default(),
             facts: Facts::default(),
@@ -177,14 +178,7 @@ impl Index {
     /// Applies an event, and passes it on to whoever watches its resource everywhere.
     fn take(&self, event: &Arc<Event>) {
         self.apply(&self.bindings, &event.key, event.entry.as_ref(), event.previous.as_ref(), event.revision);
-        self.fanout.publish(event, || {
-            let cluster = ParsedKey::parse(&event.key).and_then(|key| key.cluster.parse().ok());
-            let mut exports: Vec<_> =
-                cluster.iter().flat_map(|c| self.grants(c).exports().cloned().collect::<Vec<_>>()).collect();
-            let previous = event.previous.as_ref().and_then(|entry| object::decode(entry).ok());
-            exports.extend(previous.as_ref().and_then(bound_export));
-            exports
-        });
+        self.fanout.publish(event, || self.exports_around(event));
     }
 
     /// The revision that the index has seen and passed on.
@@ -258,21 +252,19 @@ impl Index {
             }
             ("tenancy.kcp.io", "workspacetypes") => self.queue_all_bindings(),
             ("apis.kcp.io", "apibindings") => {
-                self.apply_binding(bindings, &cluster, key, entry, revision);
+                self.apply_binding(bindings, &cluster, key, entry, previous, revision);
                 self.caches.lock().remove(&cluster);
-                if previous.is_some() {
-                    self.queue.add(Work::Names(cluster));
-                }
             }
             ("apis.kcp.io", "apiexports") => {
                 self.caches.lock().remove(&cluster);
+                *self.borrowed.lock() = Arc::default();
                 let id = ExportId { cluster: cluster.to_string(), name: key.name.into() };
                 self.exports.write().set_export(&id, decoded(previous).as_ref(), decoded(entry).as_ref());
                 self.queue.add(Work::Export { cluster, name: key.name.into() });
             }
             ("apis.kcp.io", "apiexportendpointslices") => {
                 if let Some(object) = decoded(entry.or(previous)) {
-                    let slice = Slice { cluster: cluster.clone(), name: key.name.into() };
+                    let slice = Named { cluster: cluster.clone(), name: key.name.into() };
                     self.exports.write().set_slice(slice, &object, entry.is_some());
                 }
                 self.queue.add(Work::Slice { cluster, name: key.name.into() });
@@ -282,6 +274,7 @@ impl Index {
             }
             ("apis.kcp.io", "apiresourceschemas") if previous.is_none() && !cluster.is_system() => {
                 self.caches.lock().remove(&cluster);
+                *self.borrowed.lock() = Arc::default();
                 self.queue.add(Work::Exports(cluster));
             }
             ("apiextensions.k8s.io", "customresourcedefinitions") => {
@@ -377,41 +370,6 @@ impl Index {
         self.queue_if_deleting(entry, || Work::Workspace { cluster: cluster.clone(), name: key.name.into() });
     }
 
-    fn apply_binding(
-        &self,
-        bindings: &RwLock<Bindings>,
-        cluster: &LogicalClusterName,
-        key: &ParsedKey<'_>,
-        entry: Option<&Entry>,
-        revision: Revision,
-    ) {
-        let binding = entry.and_then(|entry| object::decode(entry).ok());
-        let consumer = binding.as_ref().and_then(Consumer::of);
-        let mut bindings = bindings.write();
-        let mut exports: Vec<_> = bindings.grants(cluster).exports().cloned().collect();
-        let unused = bindings.set(cluster, key.name, consumer, revision);
-        drop(bindings);
-        exports.extend(binding.as_ref().and_then(bound_export));
-        for export in exports {
-            self.queue.add(Work::Slices(export));
-        }
-        for schema in unused {
-            self.queue.add(Work::Schema(schema));
-        }
-        let name = (cluster.clone(), key.name.to_owned());
-        let is_bound = binding.as_ref().is_some_and(|binding| bound_export(binding).is_some());
-        let is_deleted = binding.as_ref().is_some_and(|binding| !binding["metadata"]["deletionTimestamp"].is_null());
-        if binding.is_none() || is_bound {
-            self.unsettled.lock().remove(&name);
-        } else {
-            self.unsettled.lock().insert(name);
-        }
-        self.queue_bindings(cluster);
-        if is_deleted {
-            self.queue.add(Work::Binding { cluster: cluster.clone(), name: key.name.into() });
-        }
-    }
-
     /// What decides about access, RBAC left aside.
     pub(crate) fn facts(&self) -> &Facts {
         &self.facts
@@ -481,38 +439,6 @@ impl Index {
         clusters
     }
 
-    /// The logical clusters that bind an export, in order.
-    pub(crate) fn consumers(&self, export: &ExportId) -> Vec<LogicalClusterName> {
-        self.bindings.read().consumers(export)
-    }
-
-    /// What the bindings of a logical cluster grant.
-    pub(crate) fn grants(&self, cluster: &LogicalClusterName) -> Arc<Grants> {
-        self.bindings.read().grants(cluster)
-    }
-
-    /// What they granted at `revision`, if the index knows.
-    pub(crate) fn grants_at(&self, cluster: &LogicalClusterName, revision: Revision) -> Past {
-        self.bindings.read().grants_at(cluster, revision)
-    }
-
-    /// The exports with this identity, in order.
-    fn exports_with_identity(&self, hash: &str) -> Vec<ExportId> {
-        self.exports.read().with_identity(hash)
-    }
-
-    /// The endpoint slices that may refer to an export.
-    pub(crate) fn slices_of(&self, export: &ExportId) -> BTreeSet<Slice> {
-        let Ok(cluster) = export.cluster.parse() else { return BTreeSet::new() };
-        let path = self.path(&cluster);
-        self.exports.read().slices_of(export, &path)
-    }
-
-    /// Whether any binding uses the schema with this UID.
-    pub(crate) fn uses_schema(&self, uid: &str) -> bool {
-        self.bindings.read().uses(uid)
-    }
-
     /// The surface of a logical cluster.
     pub(crate) async fn surface(&self, cluster: &LogicalClusterName) -> Result<Arc<Surface>> {
         let cache = self.cache(cluster);
@@ -576,32 +502,6 @@ impl Index {
         let prefix = ResourceKey::new(cluster, group, plural).prefix(None);
         let page = self.store.range(RangeQuery::prefix(prefix)).await.map_err(StatusError::from)?;
         page.entries.iter().map(object::decode).collect()
-    }
-
-    /// The copy of a schema that a binding uses.
-    pub(crate) async fn bound_schema(&self, uid: &str) -> Result<Option<Value>> {
-        let entry = self.store.get(&bound_schema_key(uid)).await.map_err(StatusError::from)?;
-        entry.as_ref().map(object::decode).transpose()
-    }
-
-    /// Whether any logical cluster binds an export.
-    pub(crate) fn has_consumers(&self, export: &ExportId) -> bool {
-        self.bindings.read().has_consumers(export)
-    }
-
-    /// The name of the binding through which a logical cluster binds an export.
-    pub(crate) fn binding_name(&self, export: &ExportId, cluster: &LogicalClusterName) -> Option<String> {
-        self.grants(cluster).binding_to(export).map(Into::into)
-    }
-
-    /// The bindings to an export, as logical cluster and name.
-    pub(crate) fn bindings_of(&self, export: &ExportId) -> Vec<(LogicalClusterName, String)> {
-        self.bindings.read().of(export)
-    }
-
-    /// The bindings that are not bound to anything yet.
-    pub(crate) fn unsettled(&self) -> Vec<(LogicalClusterName, String)> {
-        self.unsettled.lock().iter().cloned().collect()
     }
 }
 

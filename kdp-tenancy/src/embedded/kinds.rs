@@ -110,7 +110,7 @@ pub(crate) async fn prepare_update(
         ("", "resourcequotas") => quota::update(registry, place, before, object, extra).await?,
         ("apis.kcp.io", "apiexports") => export::update(before, object),
         ("apis.kcp.io", "apibindings") => {
-            binding::update(registry, place, caller, before, object, extra).await?;
+            binding::update(registry, place, before, object, extra).await?;
             roles::defaults::settle(registry, &place.cluster, object, extra).await?;
         }
         ("rbac.authorization.k8s.io", _) if part == Part::Main => {

@@ -4,6 +4,7 @@ pub(crate) mod list;
 pub(crate) mod remove;
 pub(crate) mod rules;
 mod standing;
+mod versions;
 pub(crate) mod view;
 pub(crate) mod watch;
 pub(crate) mod write;

@@ -3,5 +3,6 @@
 mod claims;
 mod consent;
 mod lifecycle;
+mod model;
 mod stage;
 mod versions;

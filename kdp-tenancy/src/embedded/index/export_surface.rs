@@ -20,8 +20,13 @@ impl Index {
     /// The surface of an export's virtual workspace.
     pub(crate) async fn export_surface(&self, export: &ExportId) -> Result<Arc<Surface>> {
         let cluster: LogicalClusterName = export.cluster.parse().map_err(|_| StatusError::page_not_found())?;
-        let cache = self.cache(&cluster);
+        // Both are taken before anything is read: what is read later belongs to what they stand for, or to
+        // what has replaced them.
+        let (cache, borrowing) = (self.cache(&cluster), self.borrowed.lock().clone());
         if let Some(surface) = cache.exports.lock().get(&export.name) {
+            return Ok(surface.clone());
+        }
+        if let Some(surface) = borrowing.lock().get(export) {
             return Ok(surface.clone());
         }
         let object = self.export(export).await?.ok_or_else(StatusError::page_not_found)?;
@@ -43,9 +48,11 @@ impl Index {
         }
         served.extend(base.versions(BINDINGS.0, BINDINGS.1).iter().cloned());
         let surface = Arc::new(Surface::new(served));
-        // The cache is dropped when something of this logical cluster changes, so it can hold nothing
+        // The cache of a logical cluster is dropped when something there changes, so it can hold nothing
         // that depends on another one.
-        if !borrowed {
+        if borrowed {
+            borrowing.lock().insert(export.clone(), surface.clone());
+        } else {
             cache.exports.lock().insert(export.name.clone(), surface.clone());
         }
         Ok(surface)

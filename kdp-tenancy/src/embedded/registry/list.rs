@@ -168,36 +168,44 @@ impl Registry {
             Some(resume) => Some(Revision(resume.revision)),
             None => self.list_revision(query)?,
         };
-        let (mut clusters, several) = match &coverage.view {
-            Some(view) => {
-                let at = self.view_revision(revision).await;
+        let view = match &coverage.view {
+            Some(view) => Some((view, self.view_revision(revision).await?)),
+            None => None,
+        };
+        let (mut clusters, several) = match view {
+            Some((view, at)) => {
                 revision = Some(at);
-                (self.sights(view, coverage.place, at).await?, view.consumer.is_none())
+                (self.viewed(view), view.consumer.is_none())
             }
             None => {
                 let one = || vec![coverage.place.cluster.clone()];
-                let clusters = coverage.clusters.clone().unwrap_or_else(one);
-                let seen = clusters.into_iter().map(|cluster| (cluster, Sight::Everything));
-                (seen.collect(), coverage.clusters.is_some())
+                (coverage.clusters.clone().unwrap_or_else(one), coverage.clusters.is_some())
             }
         };
         let mut start = None;
         if let Some(resume) = resume {
             if let Some(cluster) = resume.cluster.filter(|_| several) {
-                clusters.retain(|(c, _)| c.as_str() >= cluster.as_str());
-                start = clusters.first().filter(|(c, _)| c.as_str() == cluster).map(|_| resume.start);
+                clusters.retain(|c| c.as_str() >= cluster.as_str());
+                start = clusters.first().filter(|c| c.as_str() == cluster).map(|_| resume.start);
             } else {
                 start = Some(resume.start);
             }
         }
         let mut page =
             Page { entries: Vec::new(), revision: revision.unwrap_or_default(), continue_token: None, remaining: None };
-        for (cluster, sight) in clusters {
+        for cluster in clusters {
+            let start = start.take();
+            let sight = match view {
+                Some((view, at)) => self.sight(view, coverage.place, &cluster, at).await?,
+                None => Sight::Everything,
+            };
+            if sight == Sight::Nothing {
+                continue;
+            }
             let takes_all = matcher.is_everything() && sight == Sight::Everything;
             let place = Place { cluster: cluster.clone(), ..coverage.place.clone() };
             let prefix = place.prefix();
-            let mut from =
-                start.take().map_or(Bound::Unbounded, |start: String| Bound::Excluded(format!("{prefix}{start}")));
+            let mut from = start.map_or(Bound::Unbounded, |start: String| Bound::Excluded(format!("{prefix}{start}")));
             loop {
                 let wanted = query.limit.map(|limit| limit - page.entries.len());
                 let limit = if takes_all { wanted } else { wanted.map(|wanted| wanted.max(CHUNK)) };

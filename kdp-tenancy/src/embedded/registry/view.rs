@@ -13,7 +13,7 @@ use crate::{
         status::{Result, StatusError},
         surface::ExportId,
     },
-    store::{RangeQuery, Revision},
+    store::{RangeQuery, Revision, StoreError},
 };
 
 /// The view through the virtual workspace of an export.
@@ -35,44 +35,48 @@ impl View {
 }
 
 impl Registry {
-    /// The revision a view is to be read at, known to the index.
-    pub(crate) async fn view_revision(&self, asked: Option<Revision>) -> Revision {
+    /// The revision a view is to be read at, which the index has seen.
+    ///
+    /// # Errors
+    /// `Timeout` when it is not yet reached.
+    pub(crate) async fn view_revision(&self, asked: Option<Revision>) -> Result<Revision> {
         let newest = self.store.revision();
         let revision = asked.unwrap_or(newest);
-        self.index.seen(revision.min(newest)).await;
-        revision
+        if revision > newest {
+            return Err(StoreError::Future { asked: revision, newest }.into());
+        }
+        self.index.seen(revision).await;
+        Ok(revision)
     }
 
-    /// The workspaces of a view, in order, each with what is seen there of the state at `revision`.
+    /// The workspaces that a view may show something of, in order.
+    pub(crate) fn viewed(&self, view: &View) -> Vec<LogicalClusterName> {
+        match &view.consumer {
+            Some(cluster) => vec![cluster.clone()],
+            None => self.index.consumers(&view.export),
+        }
+    }
+
+    /// What a view shows of the state of a workspace at `revision`.
     ///
     /// What a provider must not see now it does not see of the past either, and what it could not see
     /// then it cannot look up later.
     ///
     /// # Errors
     /// `Expired` when it is no longer known what was granted then.
-    pub(crate) async fn sights(
+    pub(crate) async fn sight(
         &self,
         view: &View,
         place: &Place,
+        cluster: &LogicalClusterName,
         revision: Revision,
-    ) -> Result<Vec<(LogicalClusterName, Sight)>> {
-        let clusters = match &view.consumer {
-            Some(cluster) => vec![cluster.clone()],
-            None => self.index.consumers(&view.export),
-        };
-        let mut sights = Vec::new();
-        for cluster in clusters {
-            let now = view.sight(&self.index.grants(&cluster), place);
-            if now == Sight::Nothing {
-                continue;
-            }
-            let then = view.sight(&*self.grants_at(&cluster, revision).await?, place);
-            match now.and(then) {
-                Sight::Nothing => {}
-                sight => sights.push((cluster, sight)),
-            }
+    ) -> Result<Sight> {
+        let now = view.sight(&self.index.grants(cluster), place);
+        if now == Sight::Nothing {
+            return Ok(now);
         }
-        Ok(sights)
+        let then = view.sight(&*self.grants_at(cluster, revision).await?, place);
+        Ok(now.and(then))
     }
 
     /// What the bindings of a workspace granted at `revision`, which the index has seen.

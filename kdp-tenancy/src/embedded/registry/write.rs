@@ -1,7 +1,7 @@
 //! Create, update, patch and apply.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     Caller, Extra, Place, Registry, Saved, check_path_name,
@@ -14,7 +14,6 @@ use super::{
 use crate::{
     embedded::{
         auth::is_unbounded,
-        conversion,
         decode::Decoded,
         http::{negotiate::BodyType, query::Query},
         index::Index,
@@ -24,7 +23,7 @@ use crate::{
         object::{self, metadata_mut, str_at},
         patch,
         status::{FieldError, ResourceRef, Result, StatusError},
-        surface::{Origin, Surface},
+        surface::Origin,
     },
     store::{Change, Entry, Revision, Transaction},
 };
@@ -415,31 +414,5 @@ impl<'a> Write<'a> {
     fn answer(&self, object: Value, revision: Option<Revision>, created: bool, warnings: &[String]) -> Result<Saved> {
         let stored = object::encode(&self.place.cluster, self.place.served_form(object))?;
         Ok(Saved { stored, revision, created, warnings: warnings.to_vec() })
-    }
-}
-
-impl Place {
-    /// A stored object in the version that was asked for.
-    pub(crate) fn served_form(&self, mut object: Value) -> Value {
-        conversion::from_stored(&self.served.resource, &mut object);
-        object["apiVersion"] = json!(self.api_version);
-        object
-    }
-
-    /// Brings an object of the version that was asked for into the one that is stored.
-    fn stored_form(&self, name: &str, object: &mut Value) -> Result<()> {
-        conversion::to_stored(&self.served.resource, object).map_err(|errors| invalid(self, name, errors))?;
-        object["apiVersion"] = self.storage_api_version().into();
-        Ok(())
-    }
-
-    /// The same place in the version that is stored, when its objects have other fields than this one's.
-    fn stored(&self) -> Option<Self> {
-        let resource = &self.served.resource;
-        if !conversion::is_needed(resource) {
-            return None;
-        }
-        let served = Surface::base().find(&resource.group, &resource.storage_version, &resource.plural).cloned()?;
-        Some(Self { api_version: self.storage_api_version(), served, ..self.clone() })
     }
 }

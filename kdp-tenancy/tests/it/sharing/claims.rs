@@ -258,3 +258,47 @@ async fn kinds_of_kcp_can_be_claimed() {
     assert_eq!(stage.everywhere().names(&bindings).await, ["claims", "first"]);
     assert_eq!(stage.inside_a().delete(&format!("{bindings}/first")).await.0, 403);
 }
+
+#[tokio::test]
+async fn a_watch_everywhere_goes_on_where_a_list_ended() {
+    let stage = stage().await;
+    let path = "/api/v1/secrets";
+    for (party, expected) in [(stage.all_workspaces(), vec!["new", "other"]), (stage.everywhere(), vec!["new"])] {
+        let revision = party.revision(path).await;
+        for (at, name) in [("root:a", "new"), ("root:b", "other")] {
+            stage.at(at).post(SECRETS, secret(name, json!({"mine": "yes"}))).await.done();
+            stage
+                .at(at)
+                .post(
+                    &SECRETS.replace("secrets", "configmaps"),
+                    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}),
+                )
+                .await;
+        }
+        let mut events = party.watch(&format!("{path}?watch=true&resourceVersion={revision}")).await;
+        let mut initial = party
+            .watch(&format!(
+                "{path}?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+            ))
+            .await;
+        for name in &expected {
+            events.expect(&[("ADDED", name)]).await;
+        }
+        let mut told = Vec::new();
+        let bookmark = loop {
+            let event = initial.object().await;
+            if event["type"] == "BOOKMARK" {
+                break event;
+            }
+            told.push(event["object"]["metadata"]["name"].as_str().unwrap().to_owned());
+        };
+        assert_eq!(told, party.names(path).await);
+        assert_eq!(bookmark["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"], "true");
+        for at in ["root:a", "root:b"] {
+            stage.at(at).delete(SECRETS).await.done();
+        }
+        stage.at("root:a").post(SECRETS, secret("shown", json!({"mine": "yes"}))).await.done();
+        let next = initial.next().await;
+        assert_eq!(next.0, "DELETED");
+    }
+}

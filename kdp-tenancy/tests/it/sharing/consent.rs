@@ -65,8 +65,8 @@ async fn what_is_taken_back_disappears_at_once() {
     let (inside, everywhere) = (stage.inside_a(), stage.everywhere());
     let revision = everywhere.revision("/api/v1/secrets").await;
     let from = format!("watch=true&resourceVersion={revision}");
-    let mut watches =
-        [inside.watch(&format!("{SECRETS}?{from}")).await, everywhere.watch(&format!("/api/v1/secrets?{from}")).await];
+    // A watch of this one workspace ends with the consent; one of all consumers tells of what is gone.
+    let mut watches = [everywhere.watch(&format!("/api/v1/secrets?{from}")).await];
     let state = |state: &str| {
         let mut answer = answer("secrets", all());
         answer["state"] = state.into();
@@ -149,4 +149,22 @@ async fn a_selector_is_immutable_and_conditions_say_what_does_not_fit() {
     let mut no_verbs = answer("secrets", all());
     no_verbs["verbs"] = json!([]);
     assert_eq!(a.merge(BINDING, json!({"spec": {"permissionClaims": [no_verbs]}})).await.0, 422);
+}
+
+#[tokio::test]
+async fn taking_back_consent_needs_no_leave_of_the_provider() {
+    let stage = Stage::new().await;
+    stage.claim("secrets", json!(["*"])).await;
+    stage.at("root:a").post(SECRETS, secret("s", json!({}))).await.done();
+    stage.accept("root:a", all()).await;
+    let group = "rbac.authorization.k8s.io";
+    let admin = json!({"apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": "admin"},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": "alice"}]});
+    stage.at("root:a").post(&format!("/apis/{group}/v1/clusterrolebindings"), admin).await.done();
+    let alice = stage.as_user("root:a", "alice");
+    alice.merge(BINDING, json!({"spec": {"permissionClaims": null}})).await.done();
+    assert_eq!(stage.everywhere().names("/api/v1/secrets").await, [""; 0]);
+    let forged = json!({"status": {"appliedPermissionClaims": [answer("secrets", all())]}});
+    assert_eq!(alice.merge(&format!("{BINDING}/status"), forged).await.0, 403);
 }

@@ -14,7 +14,7 @@ use kdp_tenancy::{
 use kube::Client;
 use serde_json::{Value, json};
 
-use crate::support::{system, workspace};
+use crate::support::{system, user, workspace};
 
 pub(super) const APIS: &str = "/apis/apis.kcp.io/v1alpha2";
 pub(super) const SECRETS: &str = "/api/v1/namespaces/default/secrets";
@@ -52,6 +52,11 @@ impl Stage {
         Party(system(&self.control_plane, path))
     }
 
+    /// A user in a workspace.
+    pub(super) fn as_user(&self, path: &str, name: &str) -> Party {
+        Party(user(&self.control_plane, path, name))
+    }
+
     /// The provider of the export `export` in the workspace of `home`.
     pub(super) fn through(
         &self,
@@ -62,6 +67,11 @@ impl Stage {
         let endpoint =
             Endpoint::ApiExport { cluster: home.clone(), export: export.into(), consumer: consumer.cloned() };
         Party(self.control_plane.client(&endpoint, &Identity::system_masters()).unwrap())
+    }
+
+    /// The operator, looking at every workspace.
+    pub(super) fn all_workspaces(&self) -> Party {
+        Party(self.control_plane.client(&Endpoint::AllWorkspaces, &Identity::system_masters()).unwrap())
     }
 
     /// The provider, looking at every consumer of `claims`.

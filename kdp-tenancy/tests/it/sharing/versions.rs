@@ -135,4 +135,7 @@ async fn a_binding_in_the_old_version_grants_no_more_than_it_did() {
     let mut old = b.get(&path).await.done();
     old["metadata"].as_object_mut().unwrap().remove("annotations");
     assert_eq!(b.put(&path, &old).await.0, 422);
+    let held = b.delete(&path).await.done();
+    assert_eq!((&held["apiVersion"], &held["kind"]), (&json!("apis.kcp.io/v1alpha1"), &json!("APIBinding")));
+    assert_eq!(held["spec"]["permissionClaims"][0].get("selector"), None);
 }
