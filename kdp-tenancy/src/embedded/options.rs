@@ -50,7 +50,7 @@ impl EmbeddedOptions {
     /// configuration.
     ///
     /// Their keys are fetched when the control plane starts, without it waiting for them, and again
-    /// when a token names a key that is not known, but not more often than every ten seconds. While an
+    /// when a token names a key that is not known, but at most twice in twenty seconds. While an
     /// issuer cannot be reached, its tokens are refused. Keys are used for an hour at most without the
     /// issuer having confirmed them.
     ///
@@ -58,8 +58,7 @@ impl EmbeddedOptions {
     /// Naming each faulty field of the configuration.
     pub fn with_oidc(mut self, configuration: &AuthenticationConfiguration) -> Result<Self, Error> {
         let oidc = Oidc::compile(&configuration.jwt, Trust::Operator).map_err(|faults| {
-            let faults: Vec<String> =
-                faults.iter().map(|fault| format!("{}: {}", fault.field, fault.detail)).collect();
+            let faults: Vec<String> = faults.iter().map(|fault| format!("{}: {}", fault.field, fault.detail)).collect();
             kdp_core::Error::new(ErrorKind::Invalid, "use", "the authentication configuration", faults.join("; "))
         })?;
         let oidc = Arc::new(oidc);
