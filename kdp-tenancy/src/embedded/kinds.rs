@@ -6,7 +6,7 @@ pub(crate) mod export;
 pub(crate) mod namespace;
 mod rbac;
 mod secret;
-pub(crate) mod service_account;
+mod service_account;
 pub(crate) mod workspace;
 
 pub(crate) use binding::settle as settle_binding;
@@ -43,7 +43,10 @@ pub(crate) async fn prepare_create(
             let name = str_at(object, &["metadata", "name"]);
             extra.changes.extend(service_account::namespace_content(registry, &place.cluster, name)?);
         }
-        ("", "secrets") => secret::complete(object),
+        ("", "secrets") => {
+            secret::complete(object);
+            service_account::fill_secret(registry, place, object).await?;
+        }
         ("tenancy.kcp.io", "workspaces") => workspace::create(registry, place, caller, object, extra).await?,
         ("core.kcp.io", "logicalclusters") => only_system(place, caller, object)?,
         ("apiextensions.k8s.io", "customresourcedefinitions") => {

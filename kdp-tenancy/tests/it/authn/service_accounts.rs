@@ -52,6 +52,9 @@ async fn every_namespace_has_a_service_account_and_the_certificate_of_the_server
         let url = format!("/api/v1/namespaces/{namespace}/configmaps/kube-root-ca.crt");
         let authority = served.system("root:victim", Method::GET, &url, &Value::Null).await;
         assert!(authority["data"]["ca.crt"].as_str().unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+        // What every workspace costs more for it; beside four other objects of half a kilobyte each.
+        let size = account.to_string().len() + authority.to_string().len();
+        assert!(size < 1500, "{size} bytes");
     }
 }
 
@@ -210,6 +213,61 @@ async fn tokens_that_were_tampered_with_are_refused() {
             assert_eq!(served.who(path, &forged).await, Err(401), "{forged}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_secret_of_the_token_type_holds_a_token_that_ends_with_it() {
+    let served = Served::start(EmbeddedOptions::new()).await;
+    let secret = |account: Value| {
+        json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+            "metadata": {"name": "t", "annotations": {"kubernetes.io/service-account.name": account}}})
+    };
+    let client = system(&served.control_plane, "root:victim");
+    for account in ["", "missing"] {
+        assert_eq!(ask(&client, Method::POST, SECRETS, &secret(json!(account))).await, Err(422), "{account}");
+    }
+    let made = served.system("root:victim", Method::POST, SECRETS, &secret(json!("default"))).await;
+    let data = |key: &str| {
+        let bytes = base64::engine::general_purpose::STANDARD.decode(made["data"][key].as_str().unwrap()).unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    assert!(data("ca.crt").starts_with("-----BEGIN CERTIFICATE-----"));
+    assert_eq!(data("namespace"), "default");
+    let token = data("token");
+    let user = served.who("root:victim", &token).await.unwrap();
+    assert_eq!(user["username"], "system:serviceaccount:default:default");
+    assert_eq!(made["metadata"]["annotations"]["kubernetes.io/service-account.uid"], user["uid"]);
+    served.system("root:victim", Method::DELETE, &format!("{SECRETS}/t"), &Value::Null).await;
+    assert_eq!(served.who("root:victim", &token).await, Err(401));
+}
+
+#[tokio::test]
+async fn kubectl_creates_a_token_and_lives_on_it() {
+    let Some(program) = crate::kubectl::program() else { return };
+    let served = Served::start(EmbeddedOptions::new()).await;
+    served.grant("root:victim", "robot", account_subject("default")).await;
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config");
+    let victim = Endpoint::Workspace("root:victim".parse().unwrap());
+    let yaml = served.control_plane.kubeconfig(&victim, &Identity::system_masters()).unwrap();
+    std::fs::write(&config, &yaml).unwrap();
+    let run = async |args: &str| {
+        let mut command = tokio::process::Command::new(&program);
+        command.args(args.split_whitespace()).env("KUBECONFIG", &config).env("HOME", home.path()).kill_on_drop(true);
+        let output = command.output().await.unwrap();
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "kubectl {args}\n{out}\n{err}");
+        out.trim().to_owned()
+    };
+    let token = run("create token default --duration=20m").await;
+    let claims = part(&token, 1);
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 1200);
+    let mut kubeconfig = Kubeconfig::from_yaml(&yaml).unwrap();
+    kubeconfig.auth_infos[0].auth_info = Some(AuthInfo { token: Some(token.into()), ..AuthInfo::default() });
+    std::fs::write(&config, json!(kubeconfig).to_string()).unwrap();
+    assert_eq!(run("get sa -o name").await, "serviceaccount/default");
+    assert_eq!(run("get cm -o name").await, "configmap/kube-root-ca.crt");
+    assert_eq!(run("auth can-i delete secrets").await, "yes");
 }
 
 /// Everything that is logged while it is the subscriber of this thread.
