@@ -32,4 +32,4 @@ pub(crate) use self::{
     jwt::{PublicKey, thumbprint},
     workspace_authentication::{InWorkspace, WorkspaceAuthenticators},
 };
-pub(crate) use scope::{is_unbounded, service_account_home};
+pub(crate) use scope::{effective, is_unbounded, service_account_home};

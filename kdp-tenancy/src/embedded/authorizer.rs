@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kdp_core::{Identity, LogicalClusterName};
 
 use super::{
-    auth::{Attributes, Impersonation, WorkspaceAuthorizer},
+    auth::{Attributes, Impersonation, WorkspaceAuthorizer, effective},
     index::Index,
     status::Result,
 };
@@ -54,7 +54,7 @@ impl Authorizer {
         attributes: &Attributes<'_>,
     ) -> Result<bool> {
         let policy = self.policy(Some(cluster)).await?;
-        Ok(policy.is_some_and(|policy| policy.decide(identity, attributes).is_allowed()))
+        Ok(policy.is_some_and(|policy| policy.decide(&effective(identity, cluster), attributes).is_allowed()))
     }
 
     async fn policy(&self, cluster: Option<&LogicalClusterName>) -> Result<Option<Arc<super::auth::Policy>>> {

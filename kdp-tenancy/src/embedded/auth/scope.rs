@@ -17,7 +17,7 @@ pub(super) const SCOPES: &str = "authentication.kcp.io/scopes";
 const CLUSTER_SCOPE: &str = "cluster:";
 
 /// The identity to be checked against the policy of `cluster`.
-pub(super) fn effective<'a>(identity: &'a Identity, cluster: &LogicalClusterName) -> Cow<'a, Identity> {
+pub(crate) fn effective<'a>(identity: &'a Identity, cluster: &LogicalClusterName) -> Cow<'a, Identity> {
     let home = home(identity);
     let is_local = match service_account(&identity.username) {
         Some(_) => home.is_some_and(|home| home == cluster.as_str()),

@@ -107,6 +107,27 @@ async fn a_service_account_is_a_stranger_elsewhere_and_only_its_full_name_opens(
 }
 
 #[tokio::test]
+async fn a_namesake_of_an_account_that_may_bind_an_export_may_not() {
+    let served = Served::start(EmbeddedOptions::new()).await;
+    let export =
+        json!({"apiVersion": "apis.kcp.io/v1alpha2", "kind": "APIExport", "metadata": {"name": "e"}, "spec": {}});
+    served.system("root:victim", Method::POST, "/apis/apis.kcp.io/v1alpha2/apiexports", &export).await;
+    served.grant("root:victim", "own", account_subject("default")).await;
+    served.grant("root:victim", "admin", user_subject("victims-admin")).await;
+    served.grant("root:attacker", "own", account_subject("default")).await;
+    let client = served.client("root:attacker", &served.token("root:attacker", "default", json!({})).await).await;
+    let binding = json!({"apiVersion": "apis.kcp.io/v1alpha2", "kind": "APIBinding", "metadata": {"name": "b"},
+        "spec": {"reference": {"export": {"path": "root:victim", "name": "e"}}}});
+    let url = "/apis/apis.kcp.io/v1alpha2/apibindings";
+    assert_eq!(ask(&client, Method::POST, url, &binding).await, Err(403));
+    // Nor does making somebody up at home help.
+    let request =
+        Request::post(url).header("content-type", "application/json").header("impersonate-user", "victims-admin");
+    let answer = client.request::<Value>(request.body(binding.to_string().into_bytes()).unwrap()).await;
+    assert_eq!(crate::support::refusal(answer).0, 403);
+}
+
+#[tokio::test]
 async fn a_token_ends_with_its_service_account_and_not_even_its_namesake_revives_it() {
     let served = Served::start(EmbeddedOptions::new()).await;
     served.account("root:victim", "robot").await;
