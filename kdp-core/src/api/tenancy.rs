@@ -172,12 +172,7 @@ impl fmt::Display for WorkspacePhase {
 
 /// Whose tokens are accepted in the workspaces of the types that name this configuration.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[kube(
-    group = "tenancy.kcp.io",
-    version = "v1alpha1",
-    kind = "WorkspaceAuthenticationConfiguration",
-    category = "kcp"
-)]
+#[kube(group = "tenancy.kcp.io", version = "v1alpha1", kind = "WorkspaceAuthenticationConfiguration", category = "kcp")]
 #[serde(rename_all = "camelCase")]
 pub struct WorkspaceAuthenticationConfigurationSpec {
     /// Issuers of tokens; each URL at most once.

@@ -51,7 +51,10 @@ pub(crate) async fn prepare_create(
             let name = str_at(object, &["metadata", "name"]);
             extra.changes.extend(service_account::namespace_content(registry, &place.cluster, name)?);
         }
-        ("", "secrets") => secret::complete(object),
+        ("", "secrets") => {
+            secret::complete(object);
+            service_account::fill_secret(registry, place, object).await?;
+        }
         ("tenancy.kcp.io", "workspaces") => workspace::create(registry, place, caller, object, extra).await?,
         ("tenancy.kcp.io", "workspacetypes") => workspace_type::create(registry, place, caller, object).await?,
         ("core.kcp.io", "logicalclusters") => only_system(place, caller, object)?,

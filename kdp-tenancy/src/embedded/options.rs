@@ -69,7 +69,7 @@ impl EmbeddedOptions {
     /// configuration.
     ///
     /// Their keys are fetched when the control plane starts, without it waiting for them, and again
-    /// when a token names a key that is not known, but not more often than every ten seconds. While an
+    /// when a token names a key that is not known, but at most twice in twenty seconds. While an
     /// issuer cannot be reached, its tokens are refused. Keys are used for an hour at most without the
     /// issuer having confirmed them.
     ///

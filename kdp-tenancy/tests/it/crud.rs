@@ -55,11 +55,15 @@ async fn a_list_comes_in_pages_of_one_snapshot() {
         api.create(&PostParams::default(), &config_map(&format!("c{i}"), "1")).await.unwrap();
     }
     let first = api.list(&ListParams::default().limit(3)).await.unwrap();
-    assert_eq!((names(&first.items).len(), first.metadata.remaining_item_count), (3, Some(4)));
+    assert_eq!((names(&first.items).len(), first.metadata.remaining_item_count), (3, Some(5)));
     api.delete("c5", &DeleteParams::default()).await.unwrap();
     let token = first.metadata.continue_.unwrap();
     let rest = api.list(&ListParams::default().continue_token(&token)).await.unwrap();
-    assert_eq!(names(&rest.items), ["c3", "c4", "c5", "c6"], "the second page is of the first one's snapshot");
+    assert_eq!(
+        names(&rest.items),
+        ["c3", "c4", "c5", "c6", "kube-root-ca.crt"],
+        "the second page is of the first one's snapshot"
+    );
     let none = api.list(&ListParams::default().labels("value in (2,3)")).await.unwrap();
     assert!(none.items.is_empty());
     let one = api.list(&ListParams::default().fields("metadata.name=c2")).await.unwrap();
@@ -203,7 +207,7 @@ async fn a_collection_is_deleted_by_its_selector() {
         api.create(&PostParams::default(), &config_map(name, value)).await.unwrap();
     }
     api.delete_collection(&DeleteParams::default(), &ListParams::default().labels("value=1")).await.unwrap();
-    assert_eq!(names(&api.list(&ListParams::default()).await.unwrap().items), ["b"]);
+    assert_eq!(names(&api.list(&ListParams::default()).await.unwrap().items), ["b", "kube-root-ca.crt"]);
 }
 
 #[tokio::test]
@@ -226,7 +230,7 @@ async fn a_watch_list_ends_its_initial_events_with_a_bookmark() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(seen, ["a", "b"]);
+    assert_eq!(seen, ["a", "b", "kube-root-ca.crt"]);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::{crud::widget_crd, support::workspace};
 
 /// The kubectl to test with: `KDP_KUBECTL`, else the one on the path.
 #[expect(clippy::print_stdout, reason = "whoever runs the tests must see that one is skipped")]
-fn program() -> Option<PathBuf> {
+pub(crate) fn program() -> Option<PathBuf> {
     let named = std::env::var_os("KDP_KUBECTL").map(PathBuf::from);
     let found = named.or_else(|| {
         let path = std::env::var_os("PATH")?;

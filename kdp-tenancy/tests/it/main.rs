@@ -4,6 +4,7 @@
 mod archive;
 mod attacks;
 mod audit;
+mod authn;
 mod authz;
 mod claims;
 mod crud;

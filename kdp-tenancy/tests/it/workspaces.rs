@@ -50,8 +50,8 @@ async fn objects_of_the_same_name_in_two_workspaces_are_apart() {
     }
     let api: Api<ConfigMap> = Api::all(system(&control_plane, "root:a"));
     let list = api.list(&Default::default()).await.unwrap();
-    assert_eq!(names(&list.items), ["same"]);
-    assert_eq!(list.items[0].data.as_ref().unwrap()["from"], "a");
+    assert_eq!(names(&list.items), ["kube-root-ca.crt", "same"]);
+    assert_eq!(list.items[1].data.as_ref().unwrap()["from"], "a");
 }
 
 #[tokio::test]

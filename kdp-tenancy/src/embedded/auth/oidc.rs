@@ -63,20 +63,19 @@ impl Oidc {
             }
             check_issuer(entry, &format!("{path}.issuer"), &mut errors);
             let mapping = Mapping::compile(entry, trust, &path, &mut errors);
-            match Fetch::new(entry.issuer.certificate_authority.as_deref()) {
-                Ok(fetch) => issuers.push(Issuer {
+            let fetch = Fetch::new(entry.issuer.certificate_authority.as_deref()).map_err(|problem| {
+                FieldError::invalid(format!("{path}.issuer.certificateAuthority"), "<omitted>", problem)
+            });
+            match (mapping, fetch) {
+                (Some(mapping), Ok(fetch)) => issuers.push(Issuer {
                     url: url.to_owned(),
                     audiences: entry.issuer.audiences.clone(),
                     mapping,
                     keys: IssuerKeys::new(url, entry.issuer.discovery_url.as_deref(), fetch),
                 }),
-                Err(problem) => {
-                    errors.push(FieldError::invalid(
-                        format!("{path}.issuer.certificateAuthority"),
-                        "<omitted>",
-                        problem,
-                    ));
-                }
+                (_, Err(error)) => errors.push(error),
+                // Without a mapping there are errors already.
+                (None, Ok(_)) => {}
             }
         }
         if errors.is_empty() { Ok(Self { issuers }) } else { Err(errors) }

@@ -54,6 +54,7 @@ fn a_workspace_serves_these_kinds() {
             "rbac.authorization.k8s.io/v1 clusterroles ClusterRole cluster stored",
             "rbac.authorization.k8s.io/v1 rolebindings RoleBinding namespaced stored",
             "rbac.authorization.k8s.io/v1 roles Role namespaced stored",
+            "tenancy.kcp.io/v1alpha1 workspaceauthenticationconfigurations WorkspaceAuthenticationConfiguration cluster stored",
             "tenancy.kcp.io/v1alpha1 workspaces Workspace cluster stored +status",
             "tenancy.kcp.io/v1alpha1 workspacetypes WorkspaceType cluster stored +status",
             "tenancy.kdp.k8c.io/v1alpha1 workspacelimits WorkspaceLimits cluster stored +status",
@@ -63,7 +64,7 @@ fn a_workspace_serves_these_kinds() {
             "v1 namespaces Namespace cluster stored +finalize +status",
             "v1 resourcequotas ResourceQuota namespaced stored +status",
             "v1 secrets Secret namespaced stored",
-            "v1 serviceaccounts ServiceAccount namespaced stored",
+            "v1 serviceaccounts ServiceAccount namespaced stored +token",
         ]
     );
 }

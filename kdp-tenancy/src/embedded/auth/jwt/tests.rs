@@ -92,3 +92,21 @@ proptest! {
         let _ = Jwt::parse(&token);
     }
 }
+
+/// Made by OpenSSL; its private key is gone.
+const RSA_MODULUS: &str = "5wM2O3S3FxWTafaE5bDtcXtkTVaVW-YiBG2xVUgrJ_gjhMDjoZjwnrB7UYmDzQfi_y0FvLQZLLaeqG1n-KoxhjiXZPVinklNs7eQG6-ByTiN51drlHrTDpVT3yOmsoSzlLvtnOQ0HC9j3H0NRmzeVZSi7X6WvQ4GkDGQVFb-QBAtXSTQV8yZUnX8VE_54PdG1wnzifwfnHYI0jyaiao-GWhg2JEc387YR203QA_O86rMdwAvmkGQYmatTPma8JTOXgb3GYp15zeWLkV_JLYBPmWQiALxEBgCpPe0ite_L5k1UZ9dT8N5e18EuYKn4Zy4SB--8P-dzR3eviUwRC-9CQ";
+const RSA_TOKEN: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6InIifQ.eyJzdWIiOiJhIn0.JilNu11-j2KvixrkLNuXwut42TZjQTx5sYJsAP1ihhqYFgLgUw-WZwTlU1IKz84fd65upAi2L9B5HiuU68du03zHRBUdzA5cFUFQFenQijuLZrcCKdKJMrzIxVVieo3dUUfB-XKYiC8sq9JD5SyEtgCHRFwz2NBo8Bp3qkq1EYksqTqMnuShnJmZJw4hG0UGOnqxQ_hIFqm8ckMI48162ueeQnVvHf6yUlHCszE780-BLyoSVtqC0Dx3U2-GVszvhqwgAFQPrwbTHkAy5tbKiMdZfdetfiwnO6fun-X8teVnniJV74OTEE_mTQHJh1srfKZx9bcrXjxeN48BGKqS6A";
+
+#[test]
+fn rsa_verifies_with_a_key_from_its_json() {
+    let set = json!({"keys": [{"kty": "RSA", "kid": "r", "alg": "RS256", "n": RSA_MODULUS, "e": "AQAB"}]}).to_string();
+    let set = JwkSet::parse(set.as_bytes()).unwrap();
+    let verifies = |token: &str| {
+        let token = Jwt::parse(token).unwrap();
+        set.candidates(token.key_id()).any(|key| token.verify(key).is_some())
+    };
+    assert!(verifies(RSA_TOKEN));
+    let other_header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS512","kid":"r"}"#);
+    assert!(!verifies(&format!("{other_header}.{}", RSA_TOKEN.split_once('.').unwrap().1)));
+    assert!(!verifies(&RSA_TOKEN.replace("eyJzdWIiOiJhIn0", "eyJzdWIiOiJiIn0")));
+}

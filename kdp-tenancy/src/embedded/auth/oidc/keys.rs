@@ -20,8 +20,9 @@ use super::{
 };
 use crate::embedded::auth::TokenRejected;
 
-/// The shortest time between two fetches, so that nobody with forged tokens makes us flood an issuer.
-const PAUSE: Duration = Duration::from_secs(10);
+/// In this time there are at most two fetches: one more than a rotation of keys needs, so that nobody
+/// with forged tokens makes us flood an issuer.
+const PAUSE: Duration = Duration::from_secs(20);
 /// The age from which keys are fetched again when they are needed, so that a withdrawn key ends.
 const FRESH: Duration = Duration::from_secs(5 * 60);
 /// The age up to which keys are used while the issuer cannot be reached.
@@ -44,8 +45,8 @@ struct Source {
 #[derive(Debug, Default)]
 struct State {
     known: Option<(Arc<JwkSet>, Instant)>,
-    /// When the last fetch ended.
-    ended: Option<Instant>,
+    /// When the last two fetches ended, the later one last.
+    ended: [Option<Instant>; 2],
     /// A fetch under way. Everybody who needs it drives it, so it goes on when one of them goes away.
     pending: Option<Pending>,
 }
@@ -90,13 +91,13 @@ impl IssuerKeys {
         state.known.as_ref().filter(|(_, since)| since.elapsed() < max_age).map(|(keys, _)| keys.clone())
     }
 
-    /// Fetches the keys, unless that was done a moment ago.
+    /// Fetches the keys, unless that was done often enough lately.
     async fn refresh(&self) {
         let pending = {
             let mut state = self.state.lock();
             match &state.pending {
                 Some(pending) => pending.clone(),
-                None if state.ended.is_some_and(|ended| ended.elapsed() < PAUSE) => return,
+                None if state.ended[0].is_some_and(|ended| ended.elapsed() < PAUSE) => return,
                 None => {
                     let pending = fetched(self.source.clone(), Arc::downgrade(&self.state)).boxed().shared();
                     state.pending.insert(pending).clone()
@@ -117,7 +118,7 @@ async fn fetched(source: Arc<Source>, state: Weak<Mutex<State>>) {
     let Some(state) = state.upgrade() else { return };
     let mut state = state.lock();
     state.pending = None;
-    state.ended = Some(Instant::now());
+    state.ended = [state.ended[1], Some(Instant::now())];
     match result {
         Ok(keys) => state.known = Some((Arc::new(keys), Instant::now())),
         Err(error) => tracing::warn!(issuer = %source.issuer, %error, "oidc.keys_not_fetched"),

@@ -42,8 +42,13 @@ enum Source {
 type Refused = String;
 
 impl Mapping {
-    /// Adds what is wrong to `errors`; then the mapping is not to be used.
-    pub(super) fn compile(entry: &JwtAuthenticator, trust: Trust, path: &str, errors: &mut Vec<FieldError>) -> Self {
+    /// Adds what is wrong to `errors`; then the mapping, if there is one, is not to be used.
+    pub(super) fn compile(
+        entry: &JwtAuthenticator,
+        trust: Trust,
+        path: &str,
+        errors: &mut Vec<FieldError>,
+    ) -> Option<Self> {
         let mappings = &entry.claim_mappings;
         let path = |rest: &str| format!("{path}.{rest}");
         let mut compiler = Compiler { errors };
@@ -78,8 +83,7 @@ impl Mapping {
             Some((compiler.expression(expression, path)?, message.clone()))
         });
         let user_rules = user_rules.collect();
-        let username = username.unwrap_or(Source::Claim { claim: "sub".into(), prefix: String::new() });
-        Self { trust, claim_rules, username, groups, uid, extra, user_rules }
+        Some(Self { trust, claim_rules, username: username?, groups, uid, extra, user_rules })
     }
 
     /// The user that verified claims stand for.

@@ -95,7 +95,7 @@ impl Request {
         let seconds = wire.spec.expiration_seconds.unwrap_or(DEFAULT_SECONDS);
         let fault = match seconds {
             ..MIN_SECONDS => Some("may not specify a duration less than 10 minutes"),
-            ..=MAX_REQUEST => None,
+            MIN_SECONDS..=MAX_REQUEST => None,
             _ => Some("may not specify a duration larger than 2^32 seconds"),
         };
         if let Some(fault) = fault {
