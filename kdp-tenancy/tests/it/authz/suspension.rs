@@ -6,7 +6,7 @@ use super::*;
 use crate::support::eventually;
 
 /// A provider, whose export claims ConfigMaps, and a consumer `root:a` that accepts the claim.
-async fn tenants(control_plane: &Embedded) -> (Endpoint, Endpoint) {
+pub(super) async fn tenants(control_plane: &Embedded) -> (Endpoint, Endpoint) {
     let provider = workspace(control_plane, "root", "provider").await.spec.cluster.unwrap();
     let consumer = workspace(control_plane, "root", "a").await.spec.cluster.unwrap();
     let export = json!({"apiVersion": "apis.kcp.io/v1alpha2", "kind": "APIExport", "metadata": {"name": "e"},

@@ -73,3 +73,32 @@ async fn a_watch_of_all_workspaces_passes_over_a_suspended_one_and_takes_it_in_a
     kdp_tenancy::lifecycle::resume(&control_plane, &path).await.unwrap();
     assert_eq!(next(&mut lines).await["object"]["metadata"]["name"], "in-a");
 }
+
+#[tokio::test]
+async fn a_providers_watch_of_a_consumer_ends_when_the_claim_is_withdrawn() {
+    let control_plane = Embedded::in_memory().await.unwrap();
+    let (_, one) = suspension::tenants(&control_plane).await;
+    let client = system(&control_plane, "root:a");
+    create(&client, CONFIG_MAPS, config_map("first")).await;
+    let provider = control_plane.client(&one, &Identity::system_masters()).unwrap();
+    let mut lines = watch(&provider, "/api/v1/configmaps?watch=true").await;
+    assert_eq!(next(&mut lines).await["object"]["metadata"]["name"], "first");
+    let rejected = json!({"spec": {"permissionClaims": [
+        {"group": "", "resource": "configmaps", "verbs": ["*"], "selector": {"matchAll": true}, "state": "Rejected"}]}});
+    let (code, answer) = patch(&client, "/apis/apis.kcp.io/v1alpha2/apibindings/e", rejected).await;
+    assert_eq!(code, 200, "{answer}");
+    assert_eq!(until_it_ends(lines).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_providers_watch_of_all_consumers_passes_over_a_suspended_one_and_takes_it_in_again() {
+    let control_plane = Embedded::in_memory().await.unwrap();
+    let (all, _) = suspension::tenants(&control_plane).await;
+    create(&system(&control_plane, "root:a"), CONFIG_MAPS, config_map("kept")).await;
+    let provider = control_plane.client(&all, &Identity::system_masters()).unwrap();
+    let path = "root:a".parse().unwrap();
+    kdp_tenancy::lifecycle::suspend(&control_plane, &path).await.unwrap();
+    let mut lines = watch(&provider, "/api/v1/configmaps?watch=true").await;
+    kdp_tenancy::lifecycle::resume(&control_plane, &path).await.unwrap();
+    assert_eq!(next(&mut lines).await["object"]["metadata"]["name"], "kept");
+}
