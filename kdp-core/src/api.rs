@@ -1,6 +1,7 @@
 //! Objects on kcp's wire: workspaces, logical clusters, exports and bindings.
 
 pub mod apis;
+pub mod authentication;
 pub mod core;
 mod install;
 pub mod tenancy;

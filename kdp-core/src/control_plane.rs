@@ -66,18 +66,40 @@ pub enum Endpoint {
         /// One consumer workspace, or all of them.
         consumer: Option<LogicalClusterName>,
     },
+    /// The workspaces that wait for an initializer, all of them (the LogicalClusters, list and watch only) or the
+    /// content of one: `/services/initializingworkspaces/<initializer>/clusters/<* or name>`.
+    InitializingWorkspaces {
+        /// Name of the initializer: the logical cluster and the name of a WorkspaceType, as `root:example`.
+        initializer: String,
+        /// One workspace, or all of them.
+        workspace: Option<LogicalClusterName>,
+    },
+    /// The same for terminators: `/services/terminatingworkspaces/<terminator>/clusters/<* or name>`.
+    TerminatingWorkspaces {
+        /// Name of the terminator: the logical cluster and the name of a WorkspaceType, as `root:example`.
+        terminator: String,
+        /// One workspace, or all of them.
+        workspace: Option<LogicalClusterName>,
+    },
 }
 
 impl Endpoint {
     /// The URL path prefix, without a trailing slash.
     #[must_use]
     pub fn prefix(&self) -> String {
+        let or_all =
+            |name: &Option<LogicalClusterName>| name.as_ref().map_or("*", LogicalClusterName::as_str).to_owned();
         match self {
             Self::Workspace(path) => format!("/clusters/{path}"),
             Self::AllWorkspaces => "/clusters/*".into(),
             Self::ApiExport { cluster, export, consumer } => {
-                let consumer = consumer.as_ref().map_or("*", LogicalClusterName::as_str);
-                format!("/services/apiexport/{cluster}/{export}/clusters/{consumer}")
+                format!("/services/apiexport/{cluster}/{export}/clusters/{}", or_all(consumer))
+            }
+            Self::InitializingWorkspaces { initializer, workspace } => {
+                format!("/services/initializingworkspaces/{initializer}/clusters/{}", or_all(workspace))
+            }
+            Self::TerminatingWorkspaces { terminator, workspace } => {
+                format!("/services/terminatingworkspaces/{terminator}/clusters/{}", or_all(workspace))
             }
         }
     }

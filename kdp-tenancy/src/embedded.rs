@@ -5,16 +5,20 @@ mod authorizer;
 mod builtin;
 mod consumers;
 mod control;
+mod conversion;
 mod crd;
 mod decode;
 mod discovery;
+mod exports;
 mod facts;
+mod fanout;
 mod http;
 mod index;
 mod json_path;
 mod key;
 mod kinds;
 pub mod kubeconfig;
+mod lifecycles;
 mod managed_fields;
 mod meta;
 mod object;
@@ -38,7 +42,7 @@ mod urls;
 use std::{fmt, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use http_body_util::BodyExt;
-use kdp_core::{ControlPlane, Endpoint, Identity, LogicalClusterName};
+use kdp_core::{ControlPlane, Endpoint, Identity};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -46,12 +50,12 @@ use tokio_util::{
 
 pub use self::options::EmbeddedOptions;
 use self::{
-    auth::PeerIdentity, authorizer::Authorizer, http::ApiServer, index::Index, kubeconfig::Kubeconfig, pki::Pki,
+    auth::{PeerIdentity, WorkspaceAuthenticators, service_account::ServiceAccountTokens}, authorizer::Authorizer, http::ApiServer, index::Index, kubeconfig::Kubeconfig, pki::Pki,
     registry::Registry, urls::Urls,
 };
 use crate::{
     Error, Server,
-    store::{DiskStore, MemoryStore, Outcome, SharedStore, Transaction},
+    store::{DiskStore, MemoryStore, SharedStore},
 };
 
 /// How long a client certificate of [`Embedded::kubeconfig`] is valid.
@@ -134,14 +138,16 @@ impl Embedded {
     /// # Errors
     /// When the store fails.
     pub async fn start(store: SharedStore, pki: Pki, options: EmbeddedOptions) -> Result<Self, Error> {
+        let pki = Arc::new(pki);
         let index = Arc::new(Index::new(store.clone()));
         let registry = Registry {
             store: store.clone(),
             authorizer: Authorizer::new(index.clone()),
             index: index.clone(),
             urls: Arc::new(Urls::default()),
+            pki: pki.clone(),
         };
-        bootstrap(&registry).await?;
+        kinds::workspace_type::bootstrap::bootstrap(&registry).await?;
         let revision = index.load().await?;
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let stop = shutdown.clone();
@@ -153,9 +159,20 @@ impl Embedded {
         });
         tasks.spawn(control::run(registry.clone(), shutdown.clone()));
         tasks.close();
-        let api = ApiServer { registry, authenticator: Arc::new(options.authenticator), shutdown: shutdown.clone() };
+        for oidc in options.oidc {
+            let stop = shutdown.clone();
+            tasks.spawn(async move { stop.run_until_cancelled(oidc.warm_up()).await });
+        }
+        let workspace_authenticators = Arc::new(WorkspaceAuthenticators::new(store.clone(), registry.index.clone()));
+        let service_accounts = ServiceAccountTokens::new(store.clone(), pki.clone());
+        let api = ApiServer {
+            registry,
+            authenticator: Arc::new(options.authenticator.with_tokens(service_accounts)),
+            workspace_authenticators,
+            home_workspaces: options.home_workspaces,
+            shutdown: shutdown.clone(),
+        };
         let _stop_on_drop = shutdown.clone().drop_guard();
-        let pki = Arc::new(pki);
         Ok(Self { inner: Arc::new(Inner { api, store, pki, tasks, shutdown, _stop_on_drop }) })
     }
 
@@ -172,6 +189,23 @@ impl Embedded {
             other => other.prefix(),
         };
         Ok(Kubeconfig::new(&name, &base, endpoint, &self.inner.pki.ca_pem(), certificate).to_yaml()?)
+    }
+
+    /// Signs tokens of service accounts with a new key from now on; tokens of the last few keys before
+    /// it are still accepted.
+    ///
+    /// # Errors
+    /// When the key cannot be made or kept; then nothing has changed.
+    pub fn rotate_token_key(&self) -> Result<(), Error> {
+        Ok(self.inner.pki.token_keys().rotate()?)
+    }
+
+    /// Accepts only tokens of service accounts that the newest key signed from now on.
+    ///
+    /// # Errors
+    /// When the change cannot be kept; then nothing has changed.
+    pub fn retire_old_token_keys(&self) -> Result<(), Error> {
+        Ok(self.inner.pki.token_keys().retire_old()?)
     }
 
     /// Binds an address for HTTPS; the server answers once it runs as a component.
@@ -233,15 +267,4 @@ impl ControlPlane for Embedded {
     fn url(&self, endpoint: &Endpoint) -> Option<String> {
         Some(self.inner.api.registry.urls.endpoint(endpoint))
     }
-}
-
-/// Makes the top of the tree if it is not there yet.
-async fn bootstrap(registry: &Registry) -> Result<(), Error> {
-    let root = LogicalClusterName::root();
-    let key = key::ResourceKey::new(&root, "core.kcp.io", "logicalclusters").object(None, "cluster");
-    let changes = kinds::workspace::content(registry, &root, &root.path(), None, None, None)?;
-    // Refused means that it is there: made before, or by another replica at this moment.
-    let (Outcome::Committed(_) | Outcome::Refused(_)) =
-        registry.store.commit(Transaction { conditions: vec![(key, None)], changes }).await?;
-    Ok(())
 }

@@ -145,8 +145,14 @@ pub struct RangePage {
     pub entries: Vec<Entry>,
     /// The revision of the snapshot.
     pub revision: Revision,
-    /// How many entries follow that the limit cut off.
+    /// How many entries follow that the limit cut off, counted up to [`RangePage::COUNTED`], so
+    /// that reading a little of something large does not visit all of it.
     pub remaining: usize,
+}
+
+impl RangePage {
+    /// Where counting `remaining` ends: it means that many, or more.
+    pub const COUNTED: usize = 10_000;
 }
 
 /// Conditions and the changes to make when all of them hold.

@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub mod v1alpha1;
+
 use super::any_object;
 use crate::condition::Condition;
 
@@ -163,6 +165,10 @@ pub struct ResourceStorage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_object")]
     pub crd: Option<Value>,
+    /// Behind a virtual workspace of the provider. kcp knows it; KDP refuses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_object")]
+    pub r#virtual: Option<Value>,
 }
 
 /// Where the bound of what users of a consumer may do is written down.
@@ -212,6 +218,9 @@ pub struct PermissionClaim {
     /// Identity of the export that provides the resource; empty for builtin kinds.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub identity_hash: String,
+    /// The selector that the export suggests to its consumers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_selector: Option<ClaimSelector>,
 }
 
 /// What is known of an export.
@@ -282,16 +291,39 @@ pub struct AcceptablePermissionClaim {
     #[serde(default)]
     #[schemars(extend("default" = ""))]
     pub identity_hash: String,
-    /// Which objects the claim covers.
+    /// Which objects the claim covers; immutable.
     #[serde(default)]
+    #[schemars(extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "Permission claim selector is immutable"}]))]
     pub selector: ClaimSelector,
     /// `Accepted` or `Rejected`.
     #[schemars(regex(pattern = "^(Accepted|Rejected)$"))]
     pub state: String,
 }
 
-/// Which objects a claim covers.
+/// A permission claim in force.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScopedPermissionClaim {
+    /// API group; empty for core.
+    #[serde(default)]
+    #[schemars(extend("default" = ""))]
+    pub group: String,
+    /// Plural resource name.
+    pub resource: String,
+    /// The verbs that both sides name; `*` for all.
+    #[serde(default)]
+    pub verbs: Vec<String>,
+    /// Identity of the export that provides the resource; empty for builtin kinds.
+    #[serde(default)]
+    #[schemars(extend("default" = ""))]
+    pub identity_hash: String,
+    /// Which objects the claim covers.
+    #[serde(default)]
+    pub selector: ClaimSelector,
+}
+
+/// Which objects a claim covers; either all, or those that fulfil every requirement.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClaimSelector {
     /// Every object.
@@ -302,8 +334,19 @@ pub struct ClaimSelector {
     pub match_labels: BTreeMap<String, String>,
     /// Objects whose labels fulfil these requirements.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "any_list")]
-    pub match_expressions: Vec<Value>,
+    pub match_expressions: Vec<SelectorRequirement>,
+}
+
+/// A requirement on one label.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SelectorRequirement {
+    /// The label.
+    pub key: String,
+    /// `In`, `NotIn`, `Exists` or `DoesNotExist`.
+    pub operator: String,
+    /// What the label is compared with; empty for `Exists` and `DoesNotExist`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
 }
 
 /// What is known of a binding.
@@ -327,7 +370,7 @@ pub struct APIBindingStatus {
     pub export_permission_claims: Vec<PermissionClaim>,
     /// Claims in force.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub applied_permission_claims: Vec<AcceptablePermissionClaim>,
+    pub applied_permission_claims: Vec<ScopedPermissionClaim>,
 }
 
 /// One resource that a binding brings into its workspace.
@@ -370,7 +413,11 @@ pub struct BoundSchema {
 #[serde(rename_all = "camelCase")]
 pub struct APIExportEndpointSliceSpec {
     /// The export; immutable.
+    #[schemars(extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "APIExport reference must not be changed"}]))]
     pub export: ExportReference,
+    /// The Partition whose shards are listed. KDP has one shard and refuses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
 }
 
 /// What is known of an endpoint slice.

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tenancy::WorkspacePhase;
-use crate::condition::Condition;
+use crate::{Identity, condition::Condition};
 
 /// Name of the one LogicalCluster object in every logical cluster.
 pub const LOGICAL_CLUSTER_NAME: &str = "cluster";
@@ -29,7 +29,10 @@ pub struct LogicalClusterSpec {
     /// The object that this logical cluster belongs to, normally a Workspace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<LogicalClusterOwner>,
-    /// Initializers that must finish before the cluster is ready.
+    /// Who created the logical cluster; set by the server, immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<Identity>,
+    /// Initializers that must finish before the cluster is ready; immutable.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub initializers: Vec<String>,
     /// Terminators that must finish before the content is deleted.

@@ -1,17 +1,36 @@
-//! `tenancy.kcp.io`: workspaces.
+//! `tenancy.kcp.io`: workspaces and their types.
+
+mod workspace_type;
 
 use std::fmt;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::workspace_type::{
+    APIExportReference, AuthenticationConfigurationReference, BindingLifecycle, VirtualWorkspace, VirtualWorkspaceType,
+    WorkspaceType, WorkspaceTypeExtension, WorkspaceTypeSelector, WorkspaceTypeSpec, WorkspaceTypeStatus,
+};
+use super::authentication::JwtAuthenticator;
 use crate::condition::Condition;
 
 /// Finalizer that keeps a Workspace until its logical cluster is gone.
 pub const LOGICAL_CLUSTER_FINALIZER: &str = "core.kcp.io/logicalcluster";
 /// Label that carries the phase of a Workspace and of its LogicalCluster.
 pub const PHASE_LABEL: &str = "tenancy.kcp.io/phase";
+/// Annotation on a LogicalCluster with the type of its workspace, as `<path>:<name>`.
+pub const TYPE_ANNOTATION: &str = "internal.tenancy.kcp.io/type";
+/// Annotation on a Workspace with who created it, as the JSON of an [`Identity`](crate::Identity).
+pub const OWNER_ANNOTATION: &str = "experimental.tenancy.kcp.io/owner";
+/// Annotation on Workspaces and LogicalClusters with the groups that a user needs to be let in: alternatives
+/// separated by `;`, each a list separated by `,` of which every group is needed.
+pub const REQUIRED_GROUPS_ANNOTATION: &str = "authorization.kcp.io/required-groups";
+/// Annotation on the APIBindings that a workspace has from its type: what becomes of them later.
+pub const BINDING_LIFECYCLE_ANNOTATION: &str = "experimental.tenancy.kcp.io/default-api-binding-lifecycle";
+/// The initializer that the control plane itself carries out: it makes the default APIBindings.
+pub const BINDINGS_INITIALIZER: &str = "system:apibindings";
 
 /// What a workspace is to be.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +54,12 @@ pub struct WorkspaceSpec {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "type is immutable"}]))]
     pub type_: Option<WorkspaceTypeReference>,
+    /// Where the workspace may be placed; there is one place here, so every selector is met.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<WorkspaceLocation>,
+    /// What is mounted here instead of a workspace of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mount: Option<Mount>,
     /// Name of the logical cluster behind the workspace; set by the server, immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
@@ -43,8 +68,40 @@ pub struct WorkspaceSpec {
     pub url: Option<String>,
 }
 
-/// Names a workspace type by the workspace that defines it and its name there.
+/// Where a workspace may be placed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct WorkspaceLocation {
+    /// Labels of the shards to choose from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selector: Option<LabelSelector>,
+}
+
+/// What is mounted in the place of a workspace.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Mount {
+    /// The object that knows the URL.
+    #[serde(rename = "ref")]
+    pub reference: MountReference,
+}
+
+/// The object that knows the URL of a mount.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MountReference {
+    /// Group and version of the object.
+    pub api_version: String,
+    /// Kind of the object.
+    pub kind: String,
+    /// Name of the object.
+    pub name: String,
+    /// Namespace of the object, when it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// Names a workspace type by the workspace that defines it and its name there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkspaceTypeReference {
     /// Name of the type.
     #[schemars(regex(pattern = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"))]
@@ -111,4 +168,18 @@ impl fmt::Display for WorkspacePhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// Whose tokens are accepted in the workspaces of the types that name this configuration.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "tenancy.kcp.io",
+    version = "v1alpha1",
+    kind = "WorkspaceAuthenticationConfiguration",
+    category = "kcp"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkspaceAuthenticationConfigurationSpec {
+    /// Issuers of tokens; each URL at most once.
+    pub jwt: Vec<JwtAuthenticator>,
 }

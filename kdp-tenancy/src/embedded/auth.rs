@@ -8,14 +8,18 @@ mod attributes;
 mod authenticate;
 mod gate;
 mod impersonation;
+mod jwt;
 mod limit;
 pub mod names;
+pub(crate) mod oidc;
 mod peer;
 pub mod rbac;
 pub mod reviews;
 mod scope;
+pub(crate) mod service_account;
 mod tokens;
 mod workspace;
+pub(crate) mod workspace_authentication;
 
 pub use self::{
     attributes::{Attributes, Decision, ResourceAttributes, forbidden},
@@ -25,8 +29,12 @@ pub use self::{
     limit::Limit,
     peer::PeerIdentity,
     rbac::Policy,
-    tokens::{StaticTokens, TokenAuthenticator, TokenIdentity, TokenRejected},
+    tokens::{StaticTokens, TokenAuthenticator, TokenFileError, TokenIdentity, TokenRejected},
     workspace::WorkspaceAuthorizer,
 };
-pub(crate) use gate::is_marked_inactive;
-pub(crate) use scope::{from_outside, is_unbounded, localized};
+pub(crate) use self::{
+    gate::is_marked_inactive,
+    jwt::{PublicKey, thumbprint},
+    scope::{from_outside, is_confined, is_unbounded, localized, name_in, service_account_home, tie},
+    workspace_authentication::{InWorkspace, WorkspaceAuthenticators},
+};

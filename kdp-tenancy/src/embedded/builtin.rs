@@ -71,7 +71,11 @@ fn kubernetes() -> Vec<ApiResource> {
             .with_selectable_fields(&[".status.phase"]),
         stored::<ResourceQuota>().with_short_names(&["quota"]).with_subresource(Subresource::new("status")),
         stored::<Secret>().with_selectable_fields(&[".type"]),
-        stored::<ServiceAccount>().with_short_names(&["sa"]),
+        stored::<ServiceAccount>().with_short_names(&["sa"]).with_subresource(Subresource {
+            name: "token".into(),
+            group_version_kind: Some(("authentication.k8s.io".into(), "v1".into(), "TokenRequest".into())),
+            verbs: CREATE,
+        }),
         stored::<SelfSubjectReview>().with_verbs(CREATE),
         stored::<TokenReview>().with_verbs(CREATE),
         stored::<LocalSubjectAccessReview>().with_verbs(CREATE),

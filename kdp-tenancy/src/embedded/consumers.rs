@@ -1,128 +1,141 @@
 //! Who binds which export, and what that lets the export's provider reach.
+//!
+//! Consent has a time: a provider that reads the past must not see what a consumer had not yet let it
+//! see. So each workspace is known together with the revision since which its bindings say what they
+//! say; for anything before that, the store is asked for the bindings as they were.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod grants;
+mod sight;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+};
 
 use kdp_core::LogicalClusterName;
-use serde_json::Value;
 
-use super::{object::str_at, surface::ExportId};
+pub(crate) use self::{
+    grants::{Consumer, Grants, bound_export},
+    sight::Sight,
+};
+use super::surface::ExportId;
 use crate::store::Revision;
 
-/// How many ended bindings are remembered, for watches that are a little behind.
+/// How many workspaces without bindings are remembered, for watches that are a little behind.
 const REMEMBERED: usize = 4096;
 
-type Resource = (String, String);
-
-/// What a provider may do with a resource of a consumer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// Nothing.
-    None,
-    /// Everything: it is one of the export's own resources.
-    Own,
-    /// These verbs, by a claim that the consumer accepted.
-    Claimed(HashSet<String>),
-}
-
-impl Reach {
-    pub(crate) fn allows(&self, verb: &str) -> bool {
-        match self {
-            Self::None => false,
-            Self::Own => true,
-            Self::Claimed(verbs) => verbs.contains("*") || verbs.contains(verb),
-        }
-    }
-}
-
-/// One binding, as its export's provider sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Consumer {
-    export: ExportId,
-    resources: HashSet<Resource>,
-    claims: HashMap<Resource, HashSet<String>>,
-}
-
-impl Consumer {
-    /// What a binding grants; `None` while it is not bound.
-    pub(crate) fn of(binding: &Value) -> Option<Self> {
-        let export = bound_export(binding)?;
-        let resource = |of: &Value| (str_at(of, &["group"]).to_owned(), str_at(of, &["resource"]).to_owned());
-        let items = |list: &Value| list.as_array().cloned().unwrap_or_default();
-        let claims = items(&binding["status"]["appliedPermissionClaims"])
-            .iter()
-            // Claims for some objects only need the marks of claimed objects, which are not made here yet.
-            .filter(|claim| claim["selector"]["matchAll"].as_bool() == Some(true))
-            .map(|claim| {
-                let verbs = items(&claim["verbs"]).iter().filter_map(|verb| verb.as_str().map(Into::into)).collect();
-                (resource(claim), verbs)
-            })
-            .collect();
-        let resources = items(&binding["status"]["boundResources"]).iter().map(resource).collect();
-        Some(Self { export, resources, claims })
-    }
-
-    /// Whether this lets the provider of `export` reach anything of a resource.
-    pub(crate) fn reaches(&self, export: &ExportId, group: &str, plural: &str) -> bool {
-        self.export == *export && self.reach(&(group.to_owned(), plural.to_owned())) != Reach::None
-    }
-
-    fn reach(&self, resource: &Resource) -> Reach {
-        if self.resources.contains(resource) {
-            return Reach::Own;
-        }
-        self.claims.get(resource).cloned().map_or(Reach::None, Reach::Claimed)
-    }
-}
-
-/// The export a binding is bound to; `None` while it is not bound.
-pub(crate) fn bound_export(binding: &Value) -> Option<ExportId> {
-    let cluster = str_at(binding, &["status", "apiExportClusterName"]);
-    let name = str_at(binding, &["spec", "reference", "export", "name"]);
-    let bound = str_at(binding, &["status", "phase"]) == "Bound";
-    (bound && !cluster.is_empty()).then(|| ExportId { cluster: cluster.into(), name: name.into() })
-}
-
-/// Every binding, by export and consumer.
+/// The bindings of every workspace.
 #[derive(Debug, Default)]
 pub(crate) struct Bindings {
-    by_export: HashMap<ExportId, BTreeMap<LogicalClusterName, HashMap<String, Consumer>>>,
-    by_name: HashMap<(LogicalClusterName, String), ExportId>,
-    ended: HashMap<(LogicalClusterName, ExportId), (Consumer, Revision)>,
+    clusters: HashMap<LogicalClusterName, Known>,
+    by_export: HashMap<ExportId, BTreeSet<LogicalClusterName>>,
+    /// How many bindings use each schema, by its UID.
+    users: HashMap<String, usize>,
+    /// Workspaces whose last binding went, and when, oldest first.
+    left: VecDeque<(LogicalClusterName, Revision)>,
+    /// Nothing is known of workspaces that have no bindings now from before this revision.
+    forgotten: Revision,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    grants: Arc<Grants>,
+    since: Revision,
+}
+
+/// What the bindings of a workspace granted at some revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Past {
+    /// This.
+    Known(Arc<Grants>),
+    /// Something else than now; the store knows.
+    Changed,
+    /// That is too long ago to be known.
+    Forgotten,
 }
 
 impl Bindings {
-    /// Says what the binding `name` of `cluster` grants since `revision`.
+    /// Says what the binding `name` of `cluster` grants since `revision`; returns the schemas that no
+    /// binding uses any more.
     pub(crate) fn set(
         &mut self,
         cluster: &LogicalClusterName,
         name: &str,
         consumer: Option<Consumer>,
         revision: Revision,
-    ) {
-        let key = (cluster.clone(), name.to_owned());
-        if let Some(export) = self.by_name.remove(&key)
-            && let Some(of_export) = self.by_export.get_mut(&export)
-            && let Some(of_cluster) = of_export.get_mut(cluster)
-        {
-            let before = of_cluster.remove(name);
-            if of_cluster.is_empty() {
-                of_export.remove(cluster);
-            }
-            if of_export.is_empty() {
-                self.by_export.remove(&export);
-            }
-            if let (Some(before), None) = (before, &consumer) {
-                if self.ended.len() >= REMEMBERED {
-                    self.ended.clear();
-                }
-                self.ended.insert((cluster.clone(), export), (before, revision));
+    ) -> Vec<String> {
+        let before = self.clusters.get(cluster).and_then(|known| known.grants.consumer(name).cloned());
+        if before == consumer {
+            return Vec::new();
+        }
+        if let Some(after) = &consumer {
+            self.by_export.entry(after.export.clone()).or_default().insert(cluster.clone());
+            for schema in &after.schemas {
+                *self.users.entry(schema.clone()).or_default() += 1;
             }
         }
-        if let Some(consumer) = consumer {
-            self.ended.remove(&(cluster.clone(), consumer.export.clone()));
-            self.by_name.insert(key, consumer.export.clone());
-            let of_export = self.by_export.entry(consumer.export.clone()).or_default();
-            of_export.entry(cluster.clone()).or_default().insert(name.into(), consumer);
+        let known = self.clusters.entry(cluster.clone()).or_default();
+        known.since = known.since.max(revision);
+        known.grants = Arc::new(known.grants.with(name, consumer));
+        let grants = known.grants.clone();
+        let mut unused = Vec::new();
+        if let Some(before) = before {
+            if grants.binding_to(&before.export).is_none()
+                && let Some(consumers) = self.by_export.get_mut(&before.export)
+            {
+                consumers.remove(cluster);
+                if consumers.is_empty() {
+                    self.by_export.remove(&before.export);
+                }
+            }
+            for schema in before.schemas {
+                let users = self.users.entry(schema.clone()).or_default();
+                *users = users.saturating_sub(1);
+                if *users == 0 {
+                    self.users.remove(&schema);
+                    unused.push(schema);
+                }
+            }
+        }
+        if grants.is_empty() {
+            self.remember(cluster, revision);
+        }
+        unused
+    }
+
+    /// Says that nothing from before `revision` is known of workspaces without bindings.
+    pub(crate) fn forget_before(&mut self, revision: Revision) {
+        self.clusters.retain(|_, known| !known.grants.is_empty());
+        self.left.clear();
+        self.forgotten = revision;
+    }
+
+    fn remember(&mut self, cluster: &LogicalClusterName, revision: Revision) {
+        self.left.push_back((cluster.clone(), revision));
+        if self.left.len() > REMEMBERED
+            && let Some((oldest, at)) = self.left.pop_front()
+        {
+            self.forgotten = self.forgotten.max(at);
+            if self.clusters.get(&oldest).is_some_and(|known| known.grants.is_empty() && known.since <= at) {
+                self.clusters.remove(&oldest);
+            }
+        }
+    }
+
+    /// What the bindings of a workspace grant now.
+    pub(crate) fn grants(&self, cluster: &LogicalClusterName) -> Arc<Grants> {
+        self.clusters.get(cluster).map(|known| known.grants.clone()).unwrap_or_default()
+    }
+
+    /// What the bindings of a workspace granted at `revision`.
+    pub(crate) fn grants_at(&self, cluster: &LogicalClusterName, revision: Revision) -> Past {
+        match self.clusters.get(cluster) {
+            Some(known) if known.since <= revision => Past::Known(known.grants.clone()),
+            Some(_) => Past::Changed,
+            None if revision < self.forgotten => Past::Forgotten,
+            None => Past::Known(Arc::default()),
         }
     }
 
@@ -130,49 +143,23 @@ impl Bindings {
         self.by_export.contains_key(export)
     }
 
-    /// The export that the binding `name` of `cluster` is bound to.
-    pub(crate) fn export_of(&self, cluster: &LogicalClusterName, name: &str) -> Option<ExportId> {
-        self.by_name.get(&(cluster.clone(), name.to_owned())).cloned()
-    }
-
-    pub(crate) fn name_of(&self, export: &ExportId, cluster: &LogicalClusterName) -> Option<String> {
-        self.by_export.get(export)?.get(cluster)?.keys().next().cloned()
-    }
-
     /// The bindings to an export, as logical cluster and name.
     pub(crate) fn of(&self, export: &ExportId) -> Vec<(LogicalClusterName, String)> {
-        let of_export = self.by_export.get(export).into_iter().flatten();
-        of_export.flat_map(|(cluster, names)| names.keys().map(|name| (cluster.clone(), name.clone()))).collect()
+        let clusters = self.by_export.get(export).into_iter().flatten();
+        let named = |cluster: &LogicalClusterName| {
+            let known = self.clusters.get(cluster)?;
+            Some((cluster.clone(), known.grants.binding_to(export)?.to_owned()))
+        };
+        clusters.filter_map(named).collect()
     }
 
+    /// The logical clusters that bind an export, in order.
     pub(crate) fn consumers(&self, export: &ExportId) -> Vec<LogicalClusterName> {
-        self.by_export.get(export).into_iter().flat_map(BTreeMap::keys).cloned().collect()
+        self.by_export.get(export).into_iter().flatten().cloned().collect()
     }
 
-    pub(crate) fn reach(&self, export: &ExportId, cluster: &LogicalClusterName, group: &str, plural: &str) -> Reach {
-        let resource = (group.to_owned(), plural.to_owned());
-        let bindings = self.by_export.get(export).and_then(|of_export| of_export.get(cluster));
-        bindings
-            .into_iter()
-            .flat_map(HashMap::values)
-            .map(|consumer| consumer.reach(&resource))
-            .find(|reach| *reach != Reach::None)
-            .unwrap_or(Reach::None)
-    }
-
-    pub(crate) fn reached_at(
-        &self,
-        export: &ExportId,
-        cluster: &LogicalClusterName,
-        group: &str,
-        plural: &str,
-        revision: Revision,
-    ) -> bool {
-        if self.reach(export, cluster, group, plural) != Reach::None {
-            return true;
-        }
-        let resource = (group.to_owned(), plural.to_owned());
-        let ended = self.ended.get(&(cluster.clone(), export.clone()));
-        ended.is_some_and(|(consumer, at)| revision <= *at && consumer.reach(&resource) != Reach::None)
+    /// Whether any binding uses the schema with this UID.
+    pub(crate) fn uses(&self, schema: &str) -> bool {
+        self.users.contains_key(schema)
     }
 }

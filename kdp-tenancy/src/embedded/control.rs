@@ -4,9 +4,11 @@
 //! Level-triggered: every step looks at what is stored now, so it can be cut off anywhere and
 //! begun again.
 
+mod default_bindings;
+
 use std::{sync::Arc, time::Duration};
 
-use kdp_core::{LogicalClusterName, reconcile};
+use kdp_core::{LogicalClusterName, api::tenancy::BINDINGS_INITIALIZER, reconcile};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -14,7 +16,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     consumers::bound_export,
     key::{ParsedKey, ResourceKey, cluster_prefix},
-    kinds::{self, crd as crds, export, namespace},
+    kinds::{
+        self, bound_schema, crd as crds,
+        logical_cluster::{self, Stage},
+        namespace, slice,
+    },
     object::{self, finalizers, metadata_mut, str_at},
     queue::Work,
     registry::{Caller, Extra, Place, Registry, remove::DeleteOptions},
@@ -32,6 +38,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// What a step found.
 enum Step {
     Done,
+    /// Somebody else was faster.
+    Again,
     /// Something below this prefix must change first; everything up to the revision was looked at.
     Waits(String, Revision),
 }
@@ -65,6 +73,7 @@ async fn carry_out(registry: &Registry, work: &Work, places: &Semaphore, shutdow
         };
         let pause = match step {
             Ok(Step::Done) => return,
+            Ok(Step::Again) => continue,
             Ok(Step::Waits(prefix, after)) => {
                 failures = 0;
                 tokio::select! {
@@ -105,6 +114,7 @@ async fn step(registry: &Registry, work: &Work) -> Result<Step> {
         Work::Namespace { cluster, name } => empty_namespace(registry, cluster, name).await,
         Work::Crd { cluster, name } => empty_crd(registry, cluster, name).await,
         Work::Binding { cluster, name } => settle_binding(registry, cluster, name).await,
+        Work::Bindings(cluster) => default_bindings::bind_defaults(registry, cluster).await,
         Work::Export { cluster, name } => {
             let id = ExportId { cluster: cluster.to_string(), name: name.clone() };
             for (consumer, binding) in registry.index.bindings_of(&id) {
@@ -113,7 +123,10 @@ async fn step(registry: &Registry, work: &Work) -> Result<Step> {
             for (consumer, binding) in registry.index.unsettled() {
                 registry.index.queue.add(Work::Binding { cluster: consumer, name: binding });
             }
-            export::settle_slice(registry, &id).await?;
+            for cluster in registry.index.waiting_for(Stage::Initializing, BINDINGS_INITIALIZER) {
+                registry.index.queue.add(Work::Bindings(cluster));
+            }
+            slice::update_all(registry, &id).await?;
             Ok(Step::Done)
         }
         Work::Exports(cluster) => {
@@ -130,10 +143,19 @@ async fn step(registry: &Registry, work: &Work) -> Result<Step> {
             roles::sync::from(registry, cluster, &(plural.clone(), name.clone())).await.map(|()| Step::Done)
         }
         Work::SyncRolesInto(cluster) => roles::sync::into(registry, cluster).await.map(|()| Step::Done),
-        Work::Slice(id) => {
-            export::settle_slice(registry, id).await?;
+        Work::Slices(id) => {
+            slice::update_all(registry, id).await?;
             Ok(Step::Done)
         }
+        Work::Slice { cluster, name } => {
+            slice::update(registry, cluster, name).await?;
+            Ok(Step::Done)
+        }
+        Work::Schema(uid) => {
+            bound_schema::collect(registry, uid).await?;
+            Ok(Step::Done)
+        }
+        Work::Names(cluster) => settle_names(registry, cluster).await,
     }
 }
 
@@ -206,7 +228,7 @@ async fn empty(
     Ok((held, page.revision))
 }
 
-/// Empties a workspace that is being deleted: everything but bindings, rights and the logical
+/// Empties a workspace that is being deleted, once its terminators are done: everything but bindings, rights and the logical
 /// cluster first, so that whoever holds an object can still reach it; then the bindings; then the
 /// workspace goes with what is left.
 async fn empty_workspace(registry: &Registry, cluster: &LogicalClusterName, name: &str) -> Result<Step> {
@@ -216,7 +238,9 @@ async fn empty_workspace(registry: &Registry, cluster: &LogicalClusterName, name
     let Ok(child) = str_at(&workspace, &["spec", "cluster"]).parse::<LogicalClusterName>() else {
         return release(registry, &place, &entry, workspace, finalizer).await;
     };
-    close_cluster(registry, &child).await?;
+    if let Some(step) = close_cluster(registry, &child).await? {
+        return Ok(step);
+    }
     let prefix = cluster_prefix(&child);
     let is_binding = |key: &ParsedKey<'_>| key.is("apis.kcp.io", "apibindings");
     let stays = |key: &ParsedKey<'_>| {
@@ -233,25 +257,34 @@ async fn empty_workspace(registry: &Registry, cluster: &LogicalClusterName, name
     release(registry, &place, &entry, workspace, finalizer).await
 }
 
-/// Lets nothing new into a logical cluster that is being deleted.
-async fn close_cluster(registry: &Registry, cluster: &LogicalClusterName) -> Result<()> {
+/// Lets nothing new into a logical cluster that is being deleted. `None` once its content may be deleted; it is
+/// looked at again when a terminator is done.
+async fn close_cluster(registry: &Registry, cluster: &LogicalClusterName) -> Result<Option<Step>> {
     let found = registry.find(cluster, "core.kcp.io", "logicalclusters", None, "cluster").await?;
-    let Some((entry, mut object)) = found else { return Ok(()) };
+    let Some((entry, mut object)) = found else { return Ok(None) };
+    let waits = !Stage::Terminating.waiting(&object).is_empty();
     if !object["metadata"]["deletionTimestamp"].is_null() {
-        return Ok(());
+        return Ok(waits.then_some(Step::Done));
     }
     let now = super::registry::rules::seconds(jiff::Timestamp::now());
+    let mut finalizers = vec![logical_cluster::DELETION_FINALIZER];
+    if waits {
+        finalizers.push(logical_cluster::TERMINATORS_FINALIZER);
+    }
     let metadata = metadata_mut(&mut object);
     metadata.insert("deletionTimestamp".into(), now.into());
     metadata.insert("deletionGracePeriodSeconds".into(), 0.into());
-    metadata.insert("finalizers".into(), json!(["core.kcp.io/logicalcluster-deletion"]));
-    kinds::workspace::set_phase(&mut object, "Deleting");
+    metadata.insert("finalizers".into(), json!(finalizers));
+    kinds::workspace::set_phase(&mut object, if waits { "Terminating" } else { "Deleting" });
     let Some(served) = Surface::base().find("core.kcp.io", "v1alpha1", "logicalclusters").cloned() else {
-        return Ok(());
+        return Ok(None);
     };
     let place = Place::new(cluster.clone(), served, None);
-    // Losing a race is fine: the step is repeated until the cluster is closed.
-    registry.put(&place, entry.key.to_string(), Some(entry.modified), object, Extra::default()).await.map(drop)
+    let key = entry.key.to_string();
+    Ok(match registry.put(&place, key, Some(entry.modified), object, Extra::default()).await? {
+        Some(_) => waits.then_some(Step::Done),
+        None => Some(Step::Again),
+    })
 }
 
 async fn empty_namespace(registry: &Registry, cluster: &LogicalClusterName, name: &str) -> Result<Step> {
@@ -298,6 +331,23 @@ async fn empty_crd(registry: &Registry, cluster: &LogicalClusterName, name: &str
     release(registry, &place, &entry, crd, crds::FINALIZER).await
 }
 
+/// Lets definitions and bindings that lost a conflict about names look again.
+async fn settle_names(registry: &Registry, cluster: &LogicalClusterName) -> Result<Step> {
+    if crds::settle_names(registry, cluster).await? {
+        registry.index.queue.add(Work::Names(cluster.clone()));
+    }
+    let prefix = ResourceKey::new(cluster, "apis.kcp.io", "apibindings").prefix(None);
+    for entry in registry.store.range(RangeQuery::prefix(prefix)).await?.entries {
+        let binding = object::decode(&entry)?;
+        let lost = |condition: &Value| condition["status"] == "False" && condition["reason"] == "NamingConflicts";
+        if binding["status"]["conditions"].as_array().into_iter().flatten().any(lost) {
+            let name = str_at(&binding, &["metadata", "name"]).to_owned();
+            registry.index.queue.add(Work::Binding { cluster: cluster.clone(), name });
+        }
+    }
+    Ok(Step::Done)
+}
+
 /// Brings a binding up to date with its export, or removes what it brought when it is deleted.
 async fn settle_binding(registry: &Registry, cluster: &LogicalClusterName, name: &str) -> Result<Step> {
     let found = registry.find(cluster, "apis.kcp.io", "apibindings", None, name).await?;
@@ -320,9 +370,7 @@ async fn settle_binding(registry: &Registry, cluster: &LogicalClusterName, name:
     }
     let before = binding.clone();
     let mut extra = Extra::default();
-    if bound_export(&binding).is_none() {
-        kinds::claim_names(registry, cluster, &mut extra).await?;
-    }
+    kinds::claim_names(registry, cluster, &mut extra).await?;
     kinds::settle_binding(registry, cluster, &mut binding, &mut extra).await?;
     roles::defaults::settle(registry, cluster, &binding, &mut extra).await?;
     if binding == before {
@@ -339,18 +387,28 @@ async fn settle_binding(registry: &Registry, cluster: &LogicalClusterName, name:
 pub(crate) async fn rebase(registry: &Registry) -> Result<()> {
     for entry in registry.store.range(RangeQuery::prefix("")).await?.entries {
         let Some(key) = ParsedKey::parse(&entry.key) else { continue };
-        let path: &[&str] = match (key.group, key.plural) {
-            ("tenancy.kcp.io", "workspaces") => &["spec", "URL"],
-            ("core.kcp.io", "logicalclusters") => &["status", "URL"],
-            ("apis.kcp.io", "apiexportendpointslices") => &["status", "endpoints", "0", "url"],
+        let pointers: &[&str] = match (key.group, key.plural) {
+            ("tenancy.kcp.io", "workspaces") => &["/spec/URL"],
+            ("tenancy.kcp.io", "workspacetypes") => {
+                &["/status/virtualWorkspaces/0/url", "/status/virtualWorkspaces/1/url"]
+            }
+            ("core.kcp.io", "logicalclusters") => &["/status/URL"],
+            ("apis.kcp.io", "apiexportendpointslices") => &["/status/endpoints/0/url"],
             _ => continue,
         };
         let Ok(cluster) = key.cluster.parse() else { continue };
         let mut object = object::decode_plain(&entry)?;
-        let pointer = format!("/{}", path.join("/"));
-        let Some(Value::String(url)) = object.pointer_mut(&pointer) else { continue };
-        let Some(now) = registry.urls.rebased(url).filter(|now| now != url) else { continue };
-        *url = now;
+        let mut is_changed = false;
+        for pointer in pointers {
+            let Some(Value::String(url)) = object.pointer_mut(pointer) else { continue };
+            if let Some(now) = registry.urls.rebased(url).filter(|now| now != url) {
+                *url = now;
+                is_changed = true;
+            }
+        }
+        if !is_changed {
+            continue;
+        }
         let key = entry.key.to_string();
         let change = crate::store::Change::Put(key.clone(), object::encode(&cluster, object)?);
         let transaction =

@@ -104,8 +104,3 @@ impl Facts {
         &self.changes
     }
 }
-
-/// Whether the LogicalCluster that an entry holds keeps providers out.
-pub(crate) fn keeps_providers_out(entry: Option<&Entry>) -> bool {
-    entry.and_then(|entry| Gate::read(&object::to_json(entry))).is_some_and(|gate| gate.keeps_providers_out())
-}

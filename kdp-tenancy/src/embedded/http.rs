@@ -4,6 +4,7 @@
 //! route, authenticate, resolve, authorize, decode, registry and encode; nothing goes back.
 
 mod access;
+mod authenticate;
 mod documents;
 pub(crate) mod negotiate;
 pub(crate) mod query;
@@ -11,6 +12,7 @@ mod respond;
 mod reviews;
 mod revocation;
 pub(crate) mod route;
+mod token_request;
 mod verb;
 
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use http_body_util::BodyExt;
 use kdp_core::{Identity, LogicalClusterName};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::access::HomeWorkspaces;
 use self::{
     access::Place as Placed,
     negotiate::{BodyType, Format},
@@ -31,7 +34,7 @@ use self::{
 };
 use super::serve::Body;
 use super::{
-    auth::{Attributes, Authenticator, Impersonation, PeerIdentity, ResourceAttributes, from_outside},
+    auth::{Attributes, Authenticator, Impersonation, ResourceAttributes, WorkspaceAuthenticators},
     decode::{self, Decoded},
     protobuf,
     registry::{
@@ -52,6 +55,8 @@ const MAX_BODY: usize = 3 * 1024 * 1024;
 pub(crate) struct ApiServer {
     pub(crate) registry: Registry,
     pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) home_workspaces: HomeWorkspaces,
+    pub(crate) workspace_authenticators: Arc<WorkspaceAuthenticators>,
     /// Cancelled when open watches are to end.
     pub(crate) shutdown: CancellationToken,
 }
@@ -87,24 +92,25 @@ impl ApiServer {
         {
             return Ok(answer);
         }
-        let identity = self.identify(parts).await?;
+        if let (Scope::Server | Scope::Workspace(_), Target::Path(path)) = (&route.scope, &route.target)
+            && let Some(answer) = token_request::document(self, &parts.method, path)
+        {
+            return Ok(answer);
+        }
+        let (identity, scope) = self.identify(parts, route.scope).await?;
         let query = Query::parse(parts.uri.query().unwrap_or_default())?;
         let mut call = Call { server: self, parts, query, identity };
         match route.target {
-            Target::Path(path) => call.path(&route.scope, &path).await,
+            Target::Path(path) => call.path(&scope, &path).await,
             Target::Resource(path) => {
                 let verb = Verb::of(&parts.method, &path, &call.query)?;
-                let placed = call.place(&route.scope, &path, verb).await?;
-                call.resource(&route.scope, placed, path, verb, body).await
+                if let Some(answer) = call.home(&scope, &path, verb).await? {
+                    return Ok(answer);
+                }
+                let placed = call.place(&scope, &path, verb).await?;
+                call.resource(&scope, placed, path, verb, body).await
             }
         }
-    }
-
-    /// Who a request comes from, impersonation left aside.
-    async fn identify(&self, parts: &Parts) -> Result<Identity> {
-        let identity = self.authenticator.authenticate(parts).await?;
-        let is_own = parts.extensions.get::<PeerIdentity>().is_some_and(PeerIdentity::is_in_process);
-        Ok(if is_own { identity } else { from_outside(identity) })
     }
 }
 
@@ -142,30 +148,31 @@ impl Call<'_> {
         verb: Verb,
         body: Body,
     ) -> Result<Response<Body>> {
-        let Placed { place, coverage, scope, only_bindings_of } = placed;
+        let Placed { place, coverage, scope } = placed;
         let registry = &self.server.registry;
         let format = negotiate::format(&self.parts.headers)?;
+        if token_request::is_token_request(&place, &path, verb) {
+            let body = self.body(body, negotiate::object_type(&self.parts.headers)?).await?;
+            let name = path.name.as_deref().unwrap_or_default();
+            let answer = token_request::answer(self, &place, name, &body.value).await?;
+            return respond::value(format, http::StatusCode::CREATED, &answer);
+        }
         let part = Self::part(&place, &path, verb)?;
         if reviews::is_review(&place) {
             let body = self.body(body, negotiate::object_type(&self.parts.headers)?).await?;
             let review = reviews::answer(self, &place, &body.value).await?;
             return respond::value(format, http::StatusCode::CREATED, &review);
         }
-        let matcher = || -> Result<Matcher> {
-            let matcher = Matcher::new(&place, &self.query)?.named(path.name.clone());
-            Ok(match &only_bindings_of {
-                Some(export) => matcher.bound_to(export.clone()),
-                None => matcher,
-            })
+        let matcher = || Matcher::new(&place, &self.query).map(|matcher| matcher.named(path.name.clone()));
+        let view = match &scope {
+            WatchScope::View(view) => Some(view.clone()),
+            WatchScope::One | WatchScope::All => None,
         };
-        let coverage = Coverage { place: &place, clusters: coverage };
+        let coverage = Coverage { place: &place, clusters: coverage, view };
         let name = path.name.as_deref().unwrap_or_default();
         match verb {
             Verb::Get => {
                 let entry = registry.get(&place, name).await?;
-                if !matcher()?.matches(&entry)? {
-                    return Err(StatusError::not_found(place.reference(), name));
-                }
                 respond::entry(format, &place, &self.query, &entry)
             }
             Verb::List => {

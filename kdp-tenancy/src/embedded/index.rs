@@ -4,12 +4,14 @@
 //! Nothing here is written back. A replica on a shared store, and a restart, arrive at the same
 //! index because its only source is the store.
 
+mod export_surface;
+
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
-use kdp_core::{LogicalClusterName, WorkspacePath};
+use kdp_core::{LogicalClusterName, WorkspacePath, api::tenancy::BINDINGS_INITIALIZER};
 use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use tokio::sync::{OnceCell, watch};
@@ -17,9 +19,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     auth::Policy,
-    consumers::{Bindings, Consumer, Reach, bound_export},
+    consumers::{Bindings, Consumer, Grants, Past, bound_export},
+    exports::{Exports, Slice},
     facts::Facts,
+    fanout::Fanout,
     key::{ParsedKey, ResourceKey},
+    kinds::logical_cluster::Stage,
+    lifecycles::Lifecycles,
     object::{self, str_at},
     queue::{Work, WorkQueue},
     roles::Moment,
@@ -40,11 +46,14 @@ pub(crate) struct Index {
     store: SharedStore,
     tree: RwLock<Tree>,
     bindings: RwLock<Bindings>,
+    exports: RwLock<Exports>,
+    lifecycles: RwLock<Lifecycles>,
     unsettled: Mutex<HashSet<(LogicalClusterName, String)>>,
     caches: Mutex<HashMap<LogicalClusterName, Arc<Cache>>>,
     shared: Shared,
     facts: Facts,
     applied: watch::Sender<Revision>,
+    pub(crate) fanout: Arc<Fanout>,
     pub(crate) queue: WorkQueue,
 }
 
@@ -73,11 +82,14 @@ impl Index {
             store,
             tree: RwLock::default(),
             bindings: RwLock::default(),
+            exports: RwLock::default(),
+            lifecycles: RwLock::default(),
             unsettled: Mutex::default(),
             caches: Mutex::default(),
             shared: Shared::default(),
             facts: Facts::default(),
             applied: watch::channel(Revision(0)).0,
+            fanout: Arc::default(),
             queue: WorkQueue::default(),
         }
     }
@@ -85,13 +97,20 @@ impl Index {
     /// Reads the store once and returns the revision up to which the index is now true.
     pub(crate) async fn load(&self) -> Result<Revision, StoreError> {
         *self.tree.write() = Tree::default();
-        *self.bindings.write() = Bindings::default();
+        *self.exports.write() = Exports::default();
+        *self.lifecycles.write() = Lifecycles::default();
         self.caches.lock().clear();
         self.facts.clear();
         let page = self.store.range(RangeQuery::prefix("")).await?;
+        // In one piece: half of the bindings would hide half of the consumers.
+        let bindings = RwLock::default();
         for entry in &page.entries {
-            self.apply(&entry.key, Some(entry), None, entry.modified);
+            self.apply(&bindings, &entry.key, Some(entry), None, entry.modified);
         }
+        let mut bindings = bindings.into_inner();
+        bindings.forget_before(page.revision);
+        *self.bindings.write() = bindings;
+        self.fanout.restart(page.revision);
         self.applied.send_replace(page.revision);
         Ok(page.revision)
     }
@@ -130,7 +149,7 @@ impl Index {
     /// Applies `event` and everything behind it that is there already.
     async fn catch_up(&self, event: Arc<Event>, events: &mut Watch) -> Result<(), WatchError> {
         let mut last = event.revision;
-        self.apply(&event.key, event.entry.as_ref(), event.previous.as_ref(), event.revision);
+        self.take(&event);
         loop {
             // Every event up to `newest` is in the watch by now, so the index has seen all of it
             // once the watch is empty.
@@ -138,7 +157,7 @@ impl Index {
             while let Some(next) = events.try_next() {
                 let event = next?;
                 last = event.revision;
-                self.apply(&event.key, event.entry.as_ref(), event.previous.as_ref(), event.revision);
+                self.take(&event);
             }
             self.applied.send_replace(newest);
             if last <= newest {
@@ -147,6 +166,24 @@ impl Index {
             // The store hands out the events of a transaction just before it reports its revision.
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Applies an event, and passes it on to whoever watches its resource everywhere.
+    fn take(&self, event: &Arc<Event>) {
+        self.apply(&self.bindings, &event.key, event.entry.as_ref(), event.previous.as_ref(), event.revision);
+        self.fanout.publish(event, || {
+            let cluster = ParsedKey::parse(&event.key).and_then(|key| key.cluster.parse().ok());
+            let mut exports: Vec<_> =
+                cluster.iter().flat_map(|c| self.grants(c).exports().cloned().collect::<Vec<_>>()).collect();
+            let previous = event.previous.as_ref().and_then(|entry| object::decode(entry).ok());
+            exports.extend(previous.as_ref().and_then(bound_export));
+            exports
+        });
+    }
+
+    /// The revision that the index has seen and passed on.
+    pub(crate) fn reached(&self) -> Revision {
+        *self.applied.borrow()
     }
 
     /// Waits until the index has seen the transaction of `revision`. Cancel-safe.
@@ -162,17 +199,24 @@ impl Index {
             (group, plural),
             ("tenancy.kcp.io", "workspaces")
                 | ("core.kcp.io", "logicalclusters")
-                | ("apis.kcp.io", "apiexports" | "apibindings")
+                | ("apis.kcp.io", "apiexports" | "apibindings" | "apiexportendpointslices")
                 | ("apiextensions.k8s.io", "customresourcedefinitions")
                 | ("rbac.authorization.k8s.io", _)
         )
     }
 
-    fn apply(&self, key: &str, entry: Option<&Entry>, previous: Option<&Entry>, revision: Revision) {
+    fn apply(
+        &self,
+        bindings: &RwLock<Bindings>,
+        key: &str,
+        entry: Option<&Entry>,
+        previous: Option<&Entry>,
+        revision: Revision,
+    ) {
         let Some(key) = ParsedKey::parse(key) else { return };
         let Ok(cluster) = key.cluster.parse::<LogicalClusterName>() else { return };
         self.facts.apply(&cluster, &key, entry);
-        self.apply_object(&cluster, &key, entry, previous, revision);
+        self.apply_object(bindings, &cluster, &key, entry, previous, revision);
         self.facts.announce(&cluster, &key);
         let moment = if *self.applied.borrow() == Revision(0) { Moment::Loading } else { Moment::Following };
         for work in self.facts.sources().apply(&cluster, &key, entry, previous, moment) {
@@ -182,6 +226,7 @@ impl Index {
 
     fn apply_object(
         &self,
+        bindings: &RwLock<Bindings>,
         cluster: &LogicalClusterName,
         key: &ParsedKey<'_>,
         entry: Option<&Entry>,
@@ -192,6 +237,7 @@ impl Index {
         match (key.group, key.plural) {
             ("tenancy.kcp.io", "workspaces") => self.apply_workspace(&cluster, key, entry, previous),
             ("core.kcp.io", "logicalclusters") => {
+                self.apply_lifecycle(&cluster, entry);
                 let mut tree = self.tree.write();
                 if entry.is_some() {
                     tree.clusters.entry(cluster).or_default().exists = true;
@@ -201,12 +247,27 @@ impl Index {
                 }
             }
             ("apis.kcp.io", "apibindings") => {
-                self.apply_binding(&cluster, key, entry, revision);
+                self.apply_binding(bindings, &cluster, key, entry, revision);
                 self.caches.lock().remove(&cluster);
+                if previous.is_some() {
+                    self.queue.add(Work::Names(cluster));
+                }
             }
             ("apis.kcp.io", "apiexports") => {
                 self.caches.lock().remove(&cluster);
+                let id = ExportId { cluster: cluster.to_string(), name: key.name.into() };
+                self.exports.write().set_export(&id, decoded(previous).as_ref(), decoded(entry).as_ref());
                 self.queue.add(Work::Export { cluster, name: key.name.into() });
+            }
+            ("apis.kcp.io", "apiexportendpointslices") => {
+                if let Some(object) = decoded(entry.or(previous)) {
+                    let slice = Slice { cluster: cluster.clone(), name: key.name.into() };
+                    self.exports.write().set_slice(slice, &object, entry.is_some());
+                }
+                self.queue.add(Work::Slice { cluster, name: key.name.into() });
+            }
+            ("apis.kcp.io", "apiresourceschemas") if cluster.as_str() == BOUND_SCHEMAS && entry.is_some() => {
+                self.queue.add(Work::Schema(key.name.into()));
             }
             ("apis.kcp.io", "apiresourceschemas") if previous.is_none() && !cluster.is_system() => {
                 self.caches.lock().remove(&cluster);
@@ -214,6 +275,10 @@ impl Index {
             }
             ("apiextensions.k8s.io", "customresourcedefinitions") => {
                 self.caches.lock().remove(&cluster);
+                let is_settled = decoded(entry).as_ref().is_some_and(super::kinds::crd::is_established);
+                if previous.is_some() || !is_settled {
+                    self.queue.add(Work::Names(cluster.clone()));
+                }
                 self.queue_if_deleting(entry, || Work::Crd { cluster, name: key.name.into() });
             }
             ("", "namespaces") => {
@@ -224,6 +289,36 @@ impl Index {
             }
             _ => {}
         }
+    }
+
+    /// Notes whom a logical cluster waits for, and looks after it when that is this server.
+    fn apply_lifecycle(&self, cluster: &LogicalClusterName, entry: Option<&Entry>) {
+        let header = entry.and_then(|entry| object::header(entry).ok());
+        self.lifecycles.write().set(cluster, header.as_ref().map(|header| &header.metadata.labels));
+        self.queue_bindings(cluster);
+        if header.is_some_and(|header| header.metadata.deletion_timestamp.is_some()) {
+            let parent = self.tree.read().clusters.get(cluster).and_then(|node| node.parent.clone());
+            if let Some((cluster, name)) = parent {
+                self.queue.add(Work::Workspace { cluster, name });
+            }
+        }
+    }
+
+    /// Has the bindings of its type made in a logical cluster that waits for them.
+    fn queue_bindings(&self, cluster: &LogicalClusterName) {
+        if self.is_waiting_for(cluster, Stage::Initializing, BINDINGS_INITIALIZER) {
+            self.queue.add(Work::Bindings(cluster.clone()));
+        }
+    }
+
+    /// The logical clusters that wait for `name` in a stage, in order.
+    pub(crate) fn waiting_for(&self, stage: Stage, name: &str) -> Vec<LogicalClusterName> {
+        self.lifecycles.read().waiting_for(stage, name)
+    }
+
+    /// Whether a logical cluster waits for `name` in a stage.
+    pub(crate) fn is_waiting_for(&self, cluster: &LogicalClusterName, stage: Stage, name: &str) -> bool {
+        self.lifecycles.read().is_waiting_for(cluster, stage, name)
     }
 
     fn queue_if_deleting(&self, entry: Option<&Entry>, work: impl FnOnce() -> Work) {
@@ -264,16 +359,24 @@ impl Index {
 
     fn apply_binding(
         &self,
+        bindings: &RwLock<Bindings>,
         cluster: &LogicalClusterName,
         key: &ParsedKey<'_>,
         entry: Option<&Entry>,
         revision: Revision,
     ) {
         let binding = entry.and_then(|entry| object::decode(entry).ok());
-        let export = binding.as_ref().map_or_else(|| self.bindings.read().export_of(cluster, key.name), bound_export);
-        self.bindings.write().set(cluster, key.name, binding.as_ref().and_then(Consumer::of), revision);
-        if let Some(export) = export {
-            self.queue.add(Work::Slice(export));
+        let consumer = binding.as_ref().and_then(Consumer::of);
+        let mut bindings = bindings.write();
+        let mut exports: Vec<_> = bindings.grants(cluster).exports().cloned().collect();
+        let unused = bindings.set(cluster, key.name, consumer, revision);
+        drop(bindings);
+        exports.extend(binding.as_ref().and_then(bound_export));
+        for export in exports {
+            self.queue.add(Work::Slices(export));
+        }
+        for schema in unused {
+            self.queue.add(Work::Schema(schema));
         }
         let name = (cluster.clone(), key.name.to_owned());
         let is_bound = binding.as_ref().is_some_and(|binding| bound_export(binding).is_some());
@@ -283,6 +386,7 @@ impl Index {
         } else {
             self.unsettled.lock().insert(name);
         }
+        self.queue_bindings(cluster);
         if is_deleted {
             self.queue.add(Work::Binding { cluster: cluster.clone(), name: key.name.into() });
         }
@@ -357,61 +461,37 @@ impl Index {
         self.bindings.read().consumers(export)
     }
 
-    /// What an export may do with a resource of a logical cluster.
-    pub(crate) fn reach(&self, export: &ExportId, cluster: &LogicalClusterName, group: &str, plural: &str) -> Reach {
-        self.bindings.read().reach(export, cluster, group, plural)
+    /// What the bindings of a logical cluster grant.
+    pub(crate) fn grants(&self, cluster: &LogicalClusterName) -> Arc<Grants> {
+        self.bindings.read().grants(cluster)
     }
 
-    /// Whether an export could see a resource of a logical cluster at `revision`, shortly ago.
-    pub(crate) fn reached_at(
-        &self,
-        export: &ExportId,
-        cluster: &LogicalClusterName,
-        group: &str,
-        plural: &str,
-        revision: Revision,
-    ) -> bool {
-        self.bindings.read().reached_at(export, cluster, group, plural, revision)
+    /// What they granted at `revision`, if the index knows.
+    pub(crate) fn grants_at(&self, cluster: &LogicalClusterName, revision: Revision) -> Past {
+        self.bindings.read().grants_at(cluster, revision)
+    }
+
+    /// The exports with this identity, in order.
+    fn exports_with_identity(&self, hash: &str) -> Vec<ExportId> {
+        self.exports.read().with_identity(hash)
+    }
+
+    /// The endpoint slices that may refer to an export.
+    pub(crate) fn slices_of(&self, export: &ExportId) -> BTreeSet<Slice> {
+        let Ok(cluster) = export.cluster.parse() else { return BTreeSet::new() };
+        let path = self.path(&cluster);
+        self.exports.read().slices_of(export, &path)
+    }
+
+    /// Whether any binding uses the schema with this UID.
+    pub(crate) fn uses_schema(&self, uid: &str) -> bool {
+        self.bindings.read().uses(uid)
     }
 
     /// The surface of a logical cluster.
     pub(crate) async fn surface(&self, cluster: &LogicalClusterName) -> Result<Arc<Surface>> {
         let cache = self.cache(cluster);
         cache.surface.get_or_try_init(|| self.load_surface(cluster)).await.cloned()
-    }
-
-    /// What the provider of an export sees: the exported resources, those it claims, and bindings.
-    pub(crate) async fn export_surface(&self, export: &ExportId) -> Result<Arc<Surface>> {
-        let cluster: LogicalClusterName = export.cluster.parse().map_err(|_| StatusError::page_not_found())?;
-        let cache = self.cache(&cluster);
-        if let Some(surface) = cache.exports.lock().get(&export.name) {
-            return Ok(surface.clone());
-        }
-        let surface = Arc::new(self.load_export_surface(&cluster, export).await?);
-        cache.exports.lock().insert(export.name.clone(), surface.clone());
-        Ok(surface)
-    }
-
-    async fn load_export_surface(&self, cluster: &LogicalClusterName, export: &ExportId) -> Result<Surface> {
-        let key = ResourceKey::new(cluster, "apis.kcp.io", "apiexports").object(None, &export.name);
-        let found = self.store.get(&key).await?.ok_or_else(StatusError::page_not_found)?;
-        let object = object::decode(&found)?;
-        let mut served = Vec::new();
-        for resource in object["spec"]["resources"].as_array().into_iter().flatten() {
-            let key = ResourceKey::new(cluster, "apis.kcp.io", "apiresourceschemas");
-            let Some(entry) = self.store.get(&key.object(None, str_at(resource, &["schema"]))).await? else { continue };
-            let schema = object::decode(&entry)?;
-            let schema_uid = str_at(&schema, &["metadata", "uid"]).to_owned();
-            let origin = Origin::Bound { export: export.clone(), schema_uid };
-            served.extend(self.shared.compile(&origin, &schema).iter().cloned());
-        }
-        let base = Surface::base();
-        let claims = object["spec"]["permissionClaims"].as_array();
-        for claim in claims.into_iter().flatten() {
-            served.extend(base.versions(str_at(claim, &["group"]), str_at(claim, &["resource"])).iter().cloned());
-        }
-        served.extend(base.versions("apis.kcp.io", "apibindings").iter().cloned());
-        Ok(Surface::new(served))
     }
 
     /// The RBAC policy of a logical cluster; `None` when there is no such cluster.
@@ -486,7 +566,7 @@ impl Index {
 
     /// The name of the binding through which a logical cluster binds an export.
     pub(crate) fn binding_name(&self, export: &ExportId, cluster: &LogicalClusterName) -> Option<String> {
-        self.bindings.read().name_of(export, cluster)
+        self.grants(cluster).binding_to(export).map(Into::into)
     }
 
     /// The bindings to an export, as logical cluster and name.
@@ -498,6 +578,10 @@ impl Index {
     pub(crate) fn unsettled(&self) -> Vec<(LogicalClusterName, String)> {
         self.unsettled.lock().iter().cloned().collect()
     }
+}
+
+fn decoded(entry: Option<&Entry>) -> Option<Value> {
+    object::decode(entry?).ok()
 }
 
 /// Where the copy of the schema with this UID is stored.

@@ -7,7 +7,7 @@
 use kdp_core::LogicalClusterName;
 
 /// Stands for the core group, whose own name is empty.
-const CORE: &str = "-";
+pub(super) const CORE: &str = "-";
 
 /// One resource in one logical cluster: everything below it is that resource's objects there.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,15 +1,21 @@
 //! What single kinds need beyond storage: derived fields, rules, and what is written with them.
 
 mod binding;
+pub(crate) mod bound_schema;
+pub(crate) mod claims;
 pub(crate) mod crd;
 pub(crate) mod export;
+pub(crate) mod logical_cluster;
 pub(crate) mod namespace;
 mod rbac;
 mod secret;
+pub(crate) mod service_account;
+pub(crate) mod slice;
 mod suspension;
 pub(crate) mod workspace;
+pub(crate) mod workspace_type;
 
-pub(crate) use binding::settle as settle_binding;
+pub(crate) use binding::{base62, settle as settle_binding};
 
 use kdp_core::{
     LogicalClusterName,
@@ -18,7 +24,7 @@ use kdp_core::{
 use serde_json::Value;
 
 use super::{
-    auth::is_unbounded,
+    auth::{is_unbounded, workspace_authentication},
     crd as definition,
     index::Index,
     object::{self, metadata_mut, object_at, str_at},
@@ -39,15 +45,21 @@ pub(crate) async fn prepare_create(
     extra: &mut Extra,
 ) -> Result<()> {
     match kind(place) {
-        ("", "namespaces") => namespace::complete(object),
+        ("", "namespaces") => {
+            namespace::complete(object);
+            let name = str_at(object, &["metadata", "name"]);
+            extra.changes.extend(service_account::namespace_content(registry, &place.cluster, name)?);
+        }
         ("", "secrets") => secret::complete(object),
         ("tenancy.kcp.io", "workspaces") => workspace::create(registry, place, caller, object, extra).await?,
+        ("tenancy.kcp.io", "workspacetypes") => workspace_type::create(registry, place, caller, object).await?,
         ("core.kcp.io", "logicalclusters") => only_system(place, caller, object)?,
         ("apiextensions.k8s.io", "customresourcedefinitions") => {
             claim_names(registry, &place.cluster, extra).await?;
             crd::create(registry, place, object).await?;
         }
         ("apis.kcp.io", "apiexports") => export::create(registry, place, object, extra).await?,
+        ("apis.kcp.io", "apiexportendpointslices") => slice::create(registry, place, caller, object).await?,
         ("apis.kcp.io", "apibindings") => {
             claim_names(registry, &place.cluster, extra).await?;
             binding::create(registry, place, caller, object, extra).await?;
@@ -74,17 +86,24 @@ pub(crate) async fn prepare_update(
         ("", "namespaces") => namespace::complete(object),
         ("", "secrets") => secret::complete(object),
         ("tenancy.kcp.io", "workspaces") if part == Part::Main => workspace::update(place, caller, before, object)?,
-        ("core.kcp.io", "logicalclusters") => {
+        ("tenancy.kcp.io", "workspaces" | "workspacetypes") if part == Part::Status => {
             only_system(place, caller, object)?;
-            suspension::settle(place, before, object)?;
+        }
+        ("tenancy.kcp.io", "workspacetypes") => {
+            workspace_type::update(registry, place, caller, before, object).await?;
+        }
+        ("core.kcp.io", "logicalclusters") => {
+            logical_cluster::update(registry, place, caller, part, before, object, extra).await?;
         }
         ("apiextensions.k8s.io", "customresourcedefinitions") if part == Part::Status => {
             only_system(place, caller, object)?;
         }
         ("apiextensions.k8s.io", "customresourcedefinitions") if part == Part::Main => {
-            crd::update(registry, place, before, object).await?;
+            crd::update(registry, place, before, object, extra).await?;
         }
-        ("apis.kcp.io", "apibindings" | "apiexports") if part == Part::Status => only_system(place, caller, object)?,
+        ("apis.kcp.io", "apibindings" | "apiexports" | "apiexportendpointslices") if part == Part::Status => {
+            only_system(place, caller, object)?;
+        }
         ("apis.kcp.io", "apiexports") => export::update(before, object),
         ("apis.kcp.io", "apibindings") => {
             binding::update(registry, place, caller, before, object, extra).await?;
@@ -105,6 +124,11 @@ pub(crate) fn validate(place: &Place, object: &Value, old: Option<&Value>) -> Ve
         ("apiextensions.k8s.io", "customresourcedefinitions") => definition::validate(object, old),
         ("apis.kcp.io", "apiresourceschemas") => definition::validate_api_resource_schema(object, old),
         ("apis.kcp.io", "apiexports") => export::validate(object),
+        ("apis.kcp.io", "apibindings") => claims::validate_answers(object),
+        ("apis.kcp.io", "apiexportendpointslices") => slice::validate(object),
+        ("tenancy.kcp.io", "workspacetypes") => workspace_type::validate(&place.cluster, object),
+        ("core.kcp.io", "logicalclusters") => logical_cluster::validate(object, old),
+        ("tenancy.kcp.io", "workspaceauthenticationconfigurations") => workspace_authentication::validate(object),
         _ => Vec::new(),
     }
 }
@@ -123,7 +147,7 @@ pub(crate) fn check_delete(place: &Place, caller: &Caller, object: &Value) -> Re
 pub(crate) fn prepare_deletion(place: &Place, object: &mut Value) {
     match kind(place) {
         ("", "namespaces") => object_at(object, "status").insert("phase".into(), "Terminating".into()).map_or((), drop),
-        ("tenancy.kcp.io", "workspaces") => workspace::set_phase(object, "Deleting"),
+        ("tenancy.kcp.io", "workspaces") => workspace::mark_deleting(object),
         ("apiextensions.k8s.io", "customresourcedefinitions") => crd::set_terminating(object),
         _ => {}
     }

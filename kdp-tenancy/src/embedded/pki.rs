@@ -7,6 +7,7 @@ mod pem;
 mod server_certificate;
 #[cfg(test)]
 mod tests;
+mod token_keys;
 
 use std::{
     fmt, io,
@@ -18,6 +19,7 @@ use kdp_core::{Error, ErrorKind, Identity};
 use rustls::pki_types::CertificateDer;
 
 use self::authority::Authority;
+pub(crate) use self::token_keys::TokenKeys;
 pub(crate) use self::client_certificate::read_client_subject;
 pub use self::{client_certificate::ClientCertificate, server_certificate::ServerCertificate};
 
@@ -26,6 +28,8 @@ pub use self::{client_certificate::ClientCertificate, server_certificate::Server
 const AUTHORITY_FILE: &str = "ca.pem";
 /// File that holds the server's certificate and its private key.
 const SERVER_FILE: &str = "server.pem";
+/// File that holds the private keys that sign tokens of service accounts, the newest first.
+const TOKEN_FILE: &str = "service-account.pem";
 
 /// How far a fresh certificate reaches back, for clients whose clock is slow.
 const CLOCK_SKEW: Duration = Duration::from_secs(300);
@@ -38,6 +42,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// of any other authority is refused in the TLS handshake.
 pub struct Pki {
     authority: Authority,
+    token_keys: TokenKeys,
     directory: Option<PathBuf>,
 }
 
@@ -57,7 +62,8 @@ impl Pki {
             Err(error) if error.kind() == io::ErrorKind::NotFound => create(directory, &path)?,
             Err(error) => return Err(unreadable(&path, error)),
         };
-        Ok(Self { authority, directory: Some(directory.to_owned()) })
+        let token_keys = TokenKeys::load_or_create(directory.join(TOKEN_FILE))?;
+        Ok(Self { authority, token_keys, directory: Some(directory.to_owned()) })
     }
 
     /// A new authority that exists in memory only.
@@ -65,13 +71,18 @@ impl Pki {
     /// # Errors
     /// `Internal` when no key can be generated.
     pub fn ephemeral() -> Result<Self, Error> {
-        Ok(Self { authority: Authority::generate()?, directory: None })
+        Ok(Self { authority: Authority::generate()?, token_keys: TokenKeys::ephemeral()?, directory: None })
     }
 
     /// The authority's certificate in PEM, for clients to trust.
     #[must_use]
     pub fn ca_pem(&self) -> String {
         pem::encode("CERTIFICATE", self.authority.certificate())
+    }
+
+    /// The keys that sign tokens of service accounts.
+    pub(crate) fn token_keys(&self) -> &TokenKeys {
+        &self.token_keys
     }
 
     /// The authority's certificate.

@@ -23,8 +23,16 @@ pub(crate) enum Work {
     Export { cluster: LogicalClusterName, name: String },
     /// Every APIExport of a logical cluster in which a schema appeared.
     Exports(LogicalClusterName),
-    /// The endpoint slice of an export whose consumers changed.
-    Slice(ExportId),
+    /// The endpoint slices of an export whose consumers changed.
+    Slices(ExportId),
+    /// An endpoint slice that changed.
+    Slice { cluster: LogicalClusterName, name: String },
+    /// A logical cluster in which names of resources may have become free.
+    Names(LogicalClusterName),
+    /// The copy of a schema that no binding used when it was looked at, by its UID.
+    Schema(String),
+    /// A logical cluster that waits for the bindings of its type.
+    Bindings(LogicalClusterName),
     /// The aggregated ClusterRoles of a logical cluster in which a ClusterRole changed.
     AggregateRoles(LogicalClusterName),
     /// A ClusterRole or ClusterRoleBinding that the workspaces below are to have too, or no longer.

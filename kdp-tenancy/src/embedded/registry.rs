@@ -4,6 +4,7 @@ pub(crate) mod list;
 pub(crate) mod remove;
 pub(crate) mod rules;
 mod standing;
+pub(crate) mod view;
 pub(crate) mod watch;
 pub(crate) mod write;
 
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use super::{
     authorizer::Authorizer,
+    consumers::Sight,
     index::Index,
     key::ResourceKey,
     object,
@@ -30,6 +32,7 @@ pub(crate) struct Registry {
     pub(crate) index: Arc<Index>,
     pub(crate) authorizer: Authorizer,
     pub(crate) urls: Arc<super::urls::Urls>,
+    pub(crate) pki: Arc<super::pki::Pki>,
 }
 
 /// A resource in the place where a request wants it.
@@ -41,6 +44,10 @@ pub(crate) struct Place {
     pub(crate) namespace: Option<String>,
     /// `group/version` of what is asked for.
     pub(crate) api_version: String,
+    /// Which of the objects there the request sees.
+    pub(crate) sight: Sight,
+    /// Whether it may create objects, should a patch come to that.
+    pub(crate) may_create: bool,
 }
 
 /// Who writes, and under which name the fields are managed.
@@ -78,7 +85,7 @@ pub(crate) struct Extra {
 impl Place {
     pub(crate) fn new(cluster: LogicalClusterName, served: Arc<Served>, namespace: Option<String>) -> Self {
         let api_version = api_version(&served.resource.group, &served.resource.version);
-        Self { cluster, served, namespace, api_version }
+        Self { cluster, served, namespace, api_version, sight: Sight::Everything, may_create: true }
     }
 
     pub(crate) fn reference(&self) -> ResourceRef<'_> {
@@ -122,11 +129,15 @@ impl Registry {
     /// The stored object.
     pub(crate) async fn get(&self, place: &Place, name: &str) -> Result<Entry> {
         check_path_name(name)?;
-        self.stored_or_standing(place, name).await?.ok_or_else(|| StatusError::not_found(place.reference(), name))
+        self.seen(place, name).await?.ok_or_else(|| StatusError::not_found(place.reference(), name))
     }
 
-    async fn stored_or_standing(&self, place: &Place, name: &str) -> Result<Option<Entry>> {
-        Ok(self.store.get(&place.key(name)).await?.or_else(|| standing::entry(place, name)))
+    /// The object, stored or standing, if there is one that the request sees.
+    pub(crate) async fn seen(&self, place: &Place, name: &str) -> Result<Option<Entry>> {
+        match self.store.get(&place.key(name)).await?.or_else(|| standing::entry(place, name)) {
+            Some(entry) if place.sight.shows(&entry)? => Ok(Some(entry)),
+            _ => Ok(None),
+        }
     }
 
     /// Commits, and waits until this server's own view includes it.

@@ -3,11 +3,11 @@
 //! A [`Schema`] is compiled once, never changes, and is shared by everything that serves the kind.
 //! All work on objects is a walk over schema and object together, without I/O.
 
-mod cel_value;
+pub(super) mod cel_value;
 mod correlate;
 mod defaults;
 mod embedded;
-mod expression;
+pub(super) mod expression;
 mod format;
 mod keywords;
 mod list_type;

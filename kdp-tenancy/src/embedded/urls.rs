@@ -3,7 +3,7 @@
 use kdp_core::{Endpoint, WorkspacePath};
 use parking_lot::RwLock;
 
-use super::surface::ExportId;
+use super::{kinds::logical_cluster::Stage, surface::ExportId};
 
 const DEFAULT_BASE: &str = "https://127.0.0.1:6443";
 
@@ -39,6 +39,12 @@ impl Urls {
     /// Where controllers reach an export, to be followed by `/clusters/…`.
     pub(crate) fn export(&self, export: &ExportId) -> String {
         format!("{}/services/apiexport/{}/{}", self.base.read(), export.cluster, export.name)
+    }
+
+    /// Where the controller of a WorkspaceType reaches the workspaces that wait for it, to be followed by
+    /// `/clusters/…`.
+    pub(crate) fn lifecycle(&self, stage: Stage, controller: &str) -> String {
+        format!("{}/services/{}/{controller}", self.base.read(), stage.service())
     }
 
     /// The part of a URL behind the base, with the base as it is now.

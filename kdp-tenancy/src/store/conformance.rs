@@ -41,6 +41,7 @@ pub const CASES: &[(&str, Case)] = cases![
     reads::a_range_is_ordered_and_stays_below_its_prefix,
     reads::a_range_starts_at_or_after_a_key,
     reads::a_limit_cuts_off_and_counts_the_rest,
+    reads::the_rest_of_something_large_is_not_counted_to_its_end,
     reads::pages_of_one_revision_are_one_snapshot,
     reads::an_old_revision_shows_what_was_there,
     reads::a_revision_to_come_cannot_be_read,

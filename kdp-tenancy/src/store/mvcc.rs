@@ -113,7 +113,7 @@ impl Index {
         let mut found = self.at(revision, &query.prefix, query.start.as_ref().map(String::as_str));
         let limit = query.limit.unwrap_or(usize::MAX);
         let entries = found.by_ref().take(limit).filter_map(|(key, version)| version.entry(key)).collect();
-        Ok(RangePage { entries, revision, remaining: found.count() })
+        Ok(RangePage { entries, revision, remaining: found.take(RangePage::COUNTED).count() })
     }
 
     /// The next entries after a key, of about this size together, at the pinned revision.

@@ -9,5 +9,7 @@ mod disguises;
 mod exports;
 mod invalid;
 mod kubectl;
+mod sharing;
 mod support;
+mod tree;
 mod workspaces;

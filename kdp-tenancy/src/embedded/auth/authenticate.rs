@@ -11,12 +11,10 @@ use kdp_core::Identity;
 use super::{
     names::{self, ANONYMOUS},
     peer::PeerIdentity,
+    service_account,
     tokens::{TokenAuthenticator, TokenIdentity, TokenRejected},
 };
 use crate::embedded::status::{Result, StatusError};
-
-/// The audience that Kubernetes' own tokens are made for.
-const DEFAULT_AUDIENCE: &str = "https://kubernetes.default.svc";
 
 /// Finds out who a request acts as.
 ///
@@ -38,7 +36,7 @@ enum Anonymous {
 
 impl Default for Authenticator {
     fn default() -> Self {
-        Self { tokens: Vec::new(), audiences: vec![DEFAULT_AUDIENCE.into()], anonymous: Anonymous::Allowed }
+        Self { tokens: Vec::new(), audiences: vec![service_account::ISSUER.into()], anonymous: Anonymous::Allowed }
     }
 }
 
@@ -56,7 +54,7 @@ impl Authenticator {
         self
     }
 
-    /// The audiences this server answers to, instead of Kubernetes' own.
+    /// The audiences this server answers to, instead of kcp's own.
     #[must_use]
     pub fn with_audiences(mut self, audiences: Vec<String>) -> Self {
         self.audiences = audiences;
@@ -76,6 +74,18 @@ impl Authenticator {
     /// 401 when a credential is not valid: an expired certificate, an unknown token, more than one
     /// `Authorization` header; or when there is none and anonymous requests are refused.
     pub async fn authenticate(&self, parts: &Parts) -> Result<Identity> {
+        self.authenticate_with(parts, None).await
+    }
+
+    /// As [`Authenticator::authenticate`]; about a token that nobody here knows, `workspace` is asked.
+    ///
+    /// # Errors
+    /// As [`Authenticator::authenticate`].
+    pub async fn authenticate_with(
+        &self,
+        parts: &Parts,
+        workspace: Option<&dyn TokenAuthenticator>,
+    ) -> Result<Identity> {
         if let Some(peer) = parts.extensions.get::<PeerIdentity>()
             && let Some(identity) = peer.identity()
         {
@@ -85,7 +95,7 @@ impl Authenticator {
             return Ok(grouped(identity.clone()));
         }
         if let Some(token) = bearer_token(&parts.headers)? {
-            return match self.authenticate_token(token, &[]).await {
+            return match self.authenticate_token_with(token, &[], workspace).await {
                 Ok(found) => Ok(found.identity),
                 Err(error) => {
                     tracing::debug!(%error, "bearer token rejected");
@@ -109,9 +119,23 @@ impl Authenticator {
         token: &str,
         audiences: &[String],
     ) -> std::result::Result<TokenIdentity, TokenRejected> {
+        self.authenticate_token_with(token, audiences, None).await
+    }
+
+    /// As [`Authenticator::authenticate_token`]; about a token that nobody here knows, `workspace` is
+    /// asked.
+    ///
+    /// # Errors
+    /// As [`Authenticator::authenticate_token`].
+    pub async fn authenticate_token_with(
+        &self,
+        token: &str,
+        audiences: &[String],
+        workspace: Option<&dyn TokenAuthenticator>,
+    ) -> std::result::Result<TokenIdentity, TokenRejected> {
         let audiences = if audiences.is_empty() { &self.audiences } else { audiences };
         let mut rejected = TokenRejected::new("invalid bearer token");
-        for tokens in &self.tokens {
+        for tokens in self.tokens.iter().map(|tokens| &**tokens).chain(workspace) {
             match tokens.authenticate(token, audiences).await {
                 Ok(Some(found)) if found.audiences.iter().any(|audience| audiences.contains(audience)) => {
                     return Ok(TokenIdentity { identity: grouped(found.identity), ..found });

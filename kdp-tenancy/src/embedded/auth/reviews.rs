@@ -21,7 +21,7 @@ use kdp_core::Identity;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Attributes, Authenticator, Decision, ResourceAttributes, rbac::Rule};
+use super::{Attributes, Authenticator, Decision, ResourceAttributes, TokenAuthenticator, rbac::Rule};
 use crate::embedded::status::{FieldError, Result, StatusError};
 
 const AUTHORIZATION: &str = "authorization.k8s.io";
@@ -145,17 +145,23 @@ pub fn self_subject_rules_review(
 
 /// Answers a TokenReview: whose token is this? Cancel-safe.
 ///
+/// `workspace` knows the tokens that only the workspace of the review accepts.
+///
 /// # Errors
 /// 400 when the object is malformed or holds no token. That a token is not valid is an answer, not
 /// an error.
-pub async fn token_review(body: &Value, authenticator: &Authenticator) -> Result<Value> {
+pub async fn token_review(
+    body: &Value,
+    authenticator: &Authenticator,
+    workspace: Option<&dyn TokenAuthenticator>,
+) -> Result<Value> {
     let mut review: TokenReview = decode(body, "TokenReview")?;
     let token = review.spec.token.as_str();
     if token.is_empty() {
         return Err(StatusError::bad_request("token is required for TokenReview in authentication"));
     }
     let audiences = review.spec.audiences.as_deref().unwrap_or_default();
-    review.status = Some(match authenticator.authenticate_token(token, audiences).await {
+    review.status = Some(match authenticator.authenticate_token_with(token, audiences, workspace).await {
         Ok(found) => TokenReviewStatus {
             authenticated: Some(true),
             user: Some(user_info(&found.identity)),

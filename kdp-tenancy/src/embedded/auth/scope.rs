@@ -121,9 +121,31 @@ pub(crate) fn is_unbounded(identity: &Identity) -> bool {
     is_master(identity) && !identity.extra.contains_key(SCOPES)
 }
 
-/// Ties an identity to one workspace, in addition to what already ties it.
-pub(super) fn confine(identity: &mut Identity, cluster: &LogicalClusterName) {
+/// Whether the identity is good for some workspaces only.
+pub(crate) fn is_confined(identity: &Identity) -> bool {
+    identity.extra.contains_key(SCOPES)
+}
+
+/// The user that a binding in `cluster` has to name to mean this identity; `None` when no binding can.
+///
+/// A service account of another workspace is not called there what it is called at home.
+pub(crate) fn name_in<'a>(identity: &'a Identity, cluster: &LogicalClusterName) -> Option<Cow<'a, str>> {
+    if service_account(&identity.username).is_none() {
+        return Some(Cow::Borrowed(&identity.username));
+    }
+    let name = effective(identity, cluster).username.clone();
+    (name != ANONYMOUS).then_some(Cow::Owned(name))
+}
+
+/// Ties an identity to one workspace, in addition to what already ties it. A service account stays at home where it
+/// was.
+pub(crate) fn tie(identity: &mut Identity, cluster: &LogicalClusterName) {
     identity.extra.entry(SCOPES.into()).or_default().push(format!("{CLUSTER_SCOPE}{cluster}"));
+}
+
+/// Ties an identity to one workspace, and makes it at home there.
+pub(super) fn confine(identity: &mut Identity, cluster: &LogicalClusterName) {
+    tie(identity, cluster);
     settle_home(identity, cluster);
 }
 
@@ -140,6 +162,12 @@ fn settle_home(identity: &mut Identity, cluster: &LogicalClusterName) {
     if service_account(&identity.username).is_some() {
         identity.extra.insert(HOME.into(), vec![cluster.to_string()]);
     }
+}
+
+/// The logical cluster that the identity is a service account of.
+pub(crate) fn service_account_home(identity: &Identity) -> Option<LogicalClusterName> {
+    service_account(&identity.username)?;
+    home(identity)?.parse().ok()
 }
 
 /// The identity without what only the control plane itself may vouch for: warrants, and the groups

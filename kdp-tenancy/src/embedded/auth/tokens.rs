@@ -1,14 +1,17 @@
 //! Bearer tokens.
 
+mod csv;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use kdp_core::Identity;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+pub use self::csv::TokenFileError;
 
 /// Knows some bearer tokens and whose they are.
 #[async_trait]
@@ -21,6 +24,13 @@ pub trait TokenAuthenticator: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// When the token is of the kind known here, but not valid.
     async fn authenticate(&self, token: &str, audiences: &[String]) -> Result<Option<TokenIdentity>, TokenRejected>;
+}
+
+#[async_trait]
+impl<T: TokenAuthenticator + ?Sized> TokenAuthenticator for Arc<T> {
+    async fn authenticate(&self, token: &str, audiences: &[String]) -> Result<Option<TokenIdentity>, TokenRejected> {
+        (**self).authenticate(token, audiences).await
+    }
 }
 
 /// What a valid token proves.

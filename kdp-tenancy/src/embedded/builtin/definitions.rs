@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::autoscaling::v1::Scale;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, ListMeta, ObjectMeta, Status};
 use schemars::generate::SchemaSettings;
@@ -29,6 +30,7 @@ pub(in crate::embedded) fn shared_definitions() -> &'static Definitions {
         generator.subschema_for::<Status>();
         generator.subschema_for::<DeleteOptions>();
         generator.subschema_for::<Scale>();
+        generator.subschema_for::<TokenRequest>();
         let mut definitions = finish(generator);
         let patch = "The body of a PATCH request, in the form its media type says.";
         definitions.insert(PATCH.into(), json!({"type": "object", "description": patch}));

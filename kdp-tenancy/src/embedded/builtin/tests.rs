@@ -36,7 +36,9 @@ fn a_workspace_serves_these_kinds() {
         listed,
         [
             "apiextensions.k8s.io/v1 customresourcedefinitions CustomResourceDefinition cluster stored +status",
+            "apis.kcp.io/v1alpha1 apibindings APIBinding cluster stored +status",
             "apis.kcp.io/v1alpha1 apiexportendpointslices APIExportEndpointSlice cluster stored +status",
+            "apis.kcp.io/v1alpha1 apiexports APIExport cluster stored +status",
             "apis.kcp.io/v1alpha1 apiresourceschemas APIResourceSchema cluster stored",
             "apis.kcp.io/v1alpha2 apibindings APIBinding cluster stored +status",
             "apis.kcp.io/v1alpha2 apiexports APIExport cluster stored +status",
@@ -53,6 +55,7 @@ fn a_workspace_serves_these_kinds() {
             "rbac.authorization.k8s.io/v1 rolebindings RoleBinding namespaced stored",
             "rbac.authorization.k8s.io/v1 roles Role namespaced stored",
             "tenancy.kcp.io/v1alpha1 workspaces Workspace cluster stored +status",
+            "tenancy.kcp.io/v1alpha1 workspacetypes WorkspaceType cluster stored +status",
             "v1 configmaps ConfigMap namespaced stored",
             "v1 events Event namespaced stored",
             "v1 limitranges LimitRange namespaced stored",

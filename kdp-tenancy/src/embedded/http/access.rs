@@ -1,13 +1,18 @@
 //! Where a request may go: its workspace, its export, and what is served there.
 
+mod home;
+mod lifecycle;
+
 use std::sync::Arc;
 
-use kdp_core::LogicalClusterName;
+use kdp_core::{LogicalClusterName, WorkspacePath};
 
+pub(crate) use self::home::HomeWorkspaces;
 use super::{Call, attributes, route::ResourcePath, route::Scope, verb::Verb};
 use crate::embedded::{
     auth::{Attributes, Impersonation, ResourceAttributes, is_unbounded},
-    registry::{self, watch::WatchScope},
+    consumers::Sight,
+    registry::{self, view::View, watch::WatchScope},
     status::{ResourceRef, Result, StatusError},
     surface::{ExportId, Served, Surface},
 };
@@ -18,11 +23,7 @@ pub(super) struct Place {
     /// The logical clusters that a list covers, when they are several.
     pub(super) coverage: Option<Vec<LogicalClusterName>>,
     pub(super) scope: WatchScope,
-    /// Only APIBindings to this export may be seen.
-    pub(super) only_bindings_of: Option<ExportId>,
 }
-
-const BINDINGS: (&str, &str) = ("apis.kcp.io", "apibindings");
 
 impl Call<'_> {
     /// Lets a request about objects into its place.
@@ -37,13 +38,14 @@ impl Call<'_> {
             Scope::AllWorkspaces => {
                 self.only_masters().await?;
                 let served = find(&Surface::base(), path)?;
-                let mut clusters = self.server.registry.index.clusters();
-                if !is_logical_cluster(path) {
-                    clusters.retain(|cluster| !self.server.registry.index.facts().is_suspended(cluster));
-                }
-                Self::several(served, path, verb, clusters, WatchScope::All)
+                let mut place = Self::several(served, path, verb, WatchScope::All)?;
+                place.coverage = Some(self.server.registry.index.clusters());
+                Ok(place)
             }
             Scope::Export { export, consumer } => self.export_place(export, consumer.as_ref(), path, verb).await,
+            Scope::Lifecycle { controller, workspace } => {
+                self.lifecycle_place(controller, workspace.as_ref(), path, verb).await
+            }
         }
     }
 
@@ -62,11 +64,14 @@ impl Call<'_> {
             Scope::Export { export, consumer } => {
                 self.check_content(export, "get").await?;
                 if let Some(consumer) = consumer
-                    && !index.consumers(export).contains(consumer)
+                    && index.grants(consumer).binding_to(export).is_none()
                 {
                     return Err(StatusError::page_not_found());
                 }
                 index.export_surface(export).await
+            }
+            Scope::Lifecycle { controller, workspace } => {
+                self.lifecycle_surface(controller, workspace.as_ref(), verb, path).await
             }
         }
     }
@@ -131,37 +136,32 @@ impl Call<'_> {
         let served = find(&offered, path)?;
         let authorizer = &self.server.registry.authorizer;
         authorizer.authorize_claim(&self.identity, export, &served.origin, &attributes(path, verb)).await?;
-        let is_bindings = (&*path.group, &*path.plural) == BINDINGS;
-        let readable =
-            is_bindings && matches!(verb, Verb::Get | Verb::List | Verb::Watch) && path.subresource.is_none();
-        let is_open = |cluster: &LogicalClusterName| is_logical_cluster(path) || !index.facts().is_suspended(cluster);
-        let may = |cluster: &LogicalClusterName| {
-            readable || index.reach(export, cluster, &path.group, &path.plural).allows(verb.as_str())
+        let view = |verb| View { export: export.clone(), consumer: consumer.cloned(), verb };
+        let Some(cluster) = consumer else {
+            return Self::several(served, path, verb, WatchScope::View(view(verb.as_str())));
         };
-        let only_bindings_of = is_bindings.then(|| export.clone());
-        let consumers = index.consumers(export);
-        let mut place = match consumer {
-            None => {
-                let clusters = consumers.into_iter().filter(|cluster| is_open(cluster) && may(cluster)).collect();
-                Self::several(served, path, verb, clusters, WatchScope::Export(export.clone()))?
-            }
-            Some(cluster) => {
-                if !consumers.contains(cluster) {
-                    return Err(StatusError::page_not_found());
-                }
-                let resource = ResourceRef { group: &path.group, plural: &path.plural };
-                if !is_open(cluster) {
-                    return Err(StatusError::forbidden(resource, "", "the logical cluster is marked inactive"));
-                }
-                if !may(cluster) {
-                    let message = format!("the workspace has not accepted a claim with the verb {}", verb.as_str());
-                    return Err(StatusError::forbidden(resource, path.name.as_deref().unwrap_or_default(), message));
-                }
-                let surface = index.surface(cluster).await?;
-                Self::one(cluster.clone(), find(&surface, path)?, path)?
-            }
-        };
-        place.only_bindings_of = only_bindings_of;
+        let grants = index.grants(cluster);
+        if grants.binding_to(export).is_none() {
+            return Err(StatusError::page_not_found());
+        }
+        let resource = ResourceRef { group: &path.group, plural: &path.plural };
+        if !is_logical_cluster(path) && index.facts().is_suspended(cluster) {
+            return Err(StatusError::forbidden(resource, "", "the logical cluster is marked inactive"));
+        }
+        let of = |verb| grants.sight(export, &path.group, &path.plural, verb);
+        let mut sight = of(verb.as_str());
+        if path.subresource.is_some() && matches!(sight, Sight::BindingsTo(_)) {
+            sight = Sight::Nothing;
+        }
+        if sight == Sight::Nothing {
+            let message = format!("the workspace has not accepted a claim with the verb {}", verb.as_str());
+            return Err(StatusError::forbidden(resource, path.name.as_deref().unwrap_or_default(), message));
+        }
+        let surface = index.surface(cluster).await?;
+        let mut place = Self::one(cluster.clone(), find(&surface, path)?, path)?;
+        place.place.may_create = of("create") != Sight::Nothing;
+        place.place.sight = sight;
+        place.scope = WatchScope::View(view(verb.as_str()));
         Ok(place)
     }
 
@@ -174,21 +174,14 @@ impl Call<'_> {
             return Err(StatusError::page_not_found());
         }
         let place = registry::Place::new(cluster, served, path.namespace.clone());
-        Ok(Place { place, coverage: None, scope: WatchScope::One, only_bindings_of: None })
+        Ok(Place { place, coverage: None, scope: WatchScope::One })
     }
 
-    fn several(
-        served: Arc<Served>,
-        path: &ResourcePath,
-        verb: Verb,
-        clusters: Vec<LogicalClusterName>,
-        scope: WatchScope,
-    ) -> Result<Place> {
+    fn several(served: Arc<Served>, path: &ResourcePath, verb: Verb, scope: WatchScope) -> Result<Place> {
         if !matches!(verb, Verb::List | Verb::Watch) {
             return Err(StatusError::method_not_allowed());
         }
         let mut place = Self::one(LogicalClusterName::root(), served, path)?;
-        place.coverage = Some(clusters);
         place.scope = scope;
         Ok(place)
     }
@@ -201,4 +194,13 @@ fn is_logical_cluster(path: &ResourcePath) -> bool {
 
 fn find(surface: &Surface, path: &ResourcePath) -> Result<Arc<Served>> {
     surface.find(&path.group, &path.version, &path.plural).cloned().ok_or_else(StatusError::page_not_found)
+}
+
+/// Whether a request is about the root workspace.
+fn is_root(scope: &Scope) -> bool {
+    match scope {
+        Scope::Server => true,
+        Scope::Workspace(path) => *path == WorkspacePath::root(),
+        _ => false,
+    }
 }

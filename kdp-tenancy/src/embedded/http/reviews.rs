@@ -36,7 +36,10 @@ pub(super) async fn answer(call: &Call<'_>, place: &Place, review: &Value) -> Re
                 authorizer.rules_for(identity, namespace)
             })
         }
-        "TokenReview" => reviews::token_review(review, &call.server.authenticator).await,
+        "TokenReview" => {
+            let workspace = call.server.authenticator_of(place.cluster.clone());
+            reviews::token_review(review, &call.server.authenticator, Some(&workspace)).await
+        }
         _ => Err(StatusError::page_not_found()),
     }
 }

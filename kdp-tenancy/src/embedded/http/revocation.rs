@@ -47,7 +47,7 @@ impl Admission {
     }
 
     async fn holds(&self) -> bool {
-        let Ok(identity) = self.server.identify(&self.parts).await else { return false };
+        let Ok((identity, _)) = self.server.identify(&self.parts, self.scope.clone()).await else { return false };
         let mut call = Call { server: &self.server, parts: &self.parts, query: Query::default(), identity };
         call.place(&self.scope, &self.path, Verb::Watch).await.is_ok()
     }
@@ -60,9 +60,11 @@ fn decided_in(scope: &Scope, coverage: &Coverage<'_>) -> Vec<LogicalClusterName>
     match scope {
         Scope::AllWorkspaces => clusters.push(LogicalClusterName::root()),
         Scope::Export { export, .. } => clusters.extend(of(export)),
+        Scope::Lifecycle { controller, .. } => clusters.push(controller.cluster().clone()),
         Scope::Server | Scope::Workspace(_) | Scope::Nowhere => {}
     }
-    if coverage.clusters.is_none() {
+    let is_wide = coverage.view.as_ref().is_some_and(|view| view.consumer.is_none());
+    if coverage.clusters.is_none() && !is_wide {
         clusters.push(coverage.place.cluster.clone());
     }
     if let Origin::Bound { export, .. } = &coverage.place.served.origin {

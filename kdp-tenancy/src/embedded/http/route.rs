@@ -3,6 +3,10 @@
 use kdp_core::{LogicalClusterName, WorkspacePath};
 
 use super::super::{
+    kinds::{
+        logical_cluster::{Controller, Stage},
+        workspace::home,
+    },
     status::{Result, StatusError},
     surface::ExportId,
 };
@@ -25,6 +29,8 @@ pub(crate) enum Scope {
     AllWorkspaces,
     /// `/services/apiexport/<cluster>/<export>/clusters/<* or cluster>`.
     Export { export: ExportId, consumer: Option<LogicalClusterName> },
+    /// `/services/<initializingworkspaces or terminatingworkspaces>/<controller>/clusters/<* or cluster>`.
+    Lifecycle { controller: Controller, workspace: Option<LogicalClusterName> },
     /// A prefix that no workspace can have.
     Nowhere,
 }
@@ -66,6 +72,10 @@ impl Route {
             ["services", "apiexport", cluster, export, "clusters", consumer, rest @ ..] => {
                 (export_scope(cluster, export, consumer), rest)
             }
+            ["services", service, controller, "clusters", workspace, rest @ ..] => {
+                let stage = Stage::of_service(service).ok_or_else(StatusError::page_not_found)?;
+                (lifecycle_scope(stage, controller, workspace), rest)
+            }
             ["services", ..] => return Err(StatusError::page_not_found()),
             rest => (Scope::Server, rest),
         };
@@ -80,7 +90,16 @@ fn workspace_scope(segment: &str) -> Scope {
     if segment == "*" {
         return Scope::AllWorkspaces;
     }
-    segment.parse().map_or(Scope::Nowhere, Scope::Workspace)
+    let home = home::path_of(segment);
+    home.as_deref().unwrap_or(segment).parse().map_or(Scope::Nowhere, Scope::Workspace)
+}
+
+fn lifecycle_scope(stage: Stage, controller: &str, workspace: &str) -> Scope {
+    let Some(controller) = Controller::parse(stage, controller) else { return Scope::Nowhere };
+    match workspace {
+        "*" => Scope::Lifecycle { controller, workspace: None },
+        name => name.parse().map_or(Scope::Nowhere, |name| Scope::Lifecycle { controller, workspace: Some(name) }),
+    }
 }
 
 fn export_scope(cluster: &str, export: &str, consumer: &str) -> Scope {

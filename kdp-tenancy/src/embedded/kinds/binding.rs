@@ -4,17 +4,14 @@ use kdp_core::{LogicalClusterName, WorkspacePath, api::apis::BINDING_FINALIZER};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha224};
 
-use super::{is_system, set_condition};
-use crate::{
-    embedded::{
-        auth::{Attributes, ResourceAttributes},
-        index::{BOUND_SCHEMAS, bound_schema_key},
-        object::{self, metadata_mut, object_at, str_at},
-        registry::{Caller, Extra, Place, Registry, rules::invalid},
-        status::{FieldError, Result, StatusError},
-        surface::{ExportId, Origin},
-    },
-    store::Change,
+use super::{bound_schema, claim_names, claims, is_system, set_condition};
+use crate::embedded::{
+    auth::{Attributes, ResourceAttributes},
+    consumers::bound_export,
+    object::{metadata_mut, object_at, str_at},
+    registry::{Caller, Extra, Place, Registry, rules::invalid},
+    status::{FieldError, Result, StatusError},
+    surface::{ExportId, Origin},
 };
 
 const EXPORT_LABEL: &str = "internal.apis.kcp.io/export";
@@ -28,10 +25,7 @@ pub(super) async fn create(
 ) -> Result<()> {
     check_bind(registry, place, caller, binding).await?;
     metadata_mut(binding).insert("finalizers".into(), json!([BINDING_FINALIZER]));
-    if let Some(export) = referred(registry, &place.cluster, binding) {
-        let hash = Sha224::digest(format!("{}:{}", export.cluster, export.name));
-        object_at(&mut binding["metadata"], "labels").insert(EXPORT_LABEL.into(), base62(&hash).into());
-    }
+    label(registry, &place.cluster, binding);
     settle(registry, &place.cluster, binding, extra).await
 }
 
@@ -43,6 +37,7 @@ pub(super) async fn update(
     binding: &mut Value,
     extra: &mut Extra,
 ) -> Result<()> {
+    label(registry, &place.cluster, binding);
     if before["spec"] == binding["spec"] {
         return Ok(());
     }
@@ -51,7 +46,19 @@ pub(super) async fn update(
         return Err(invalid(place, str_at(before, &["metadata", "name"]), vec![error]));
     }
     check_bind(registry, place, caller, binding).await?;
+    if bound_export(before).is_none() {
+        claim_names(registry, &place.cluster, extra).await?;
+    }
     settle(registry, &place.cluster, binding, extra).await
+}
+
+/// Says in the label by which kcp finds the bindings of an export which one this is.
+fn label(registry: &Registry, cluster: &LogicalClusterName, binding: &mut Value) {
+    if let Some(export) = referred(registry, cluster, &binding["spec"]["reference"]["export"]) {
+        let hash = Sha224::digest(format!("{}:{}", export.cluster, export.name));
+        metadata_mut(binding);
+        object_at(&mut binding["metadata"], "labels").insert(EXPORT_LABEL.into(), base62(&hash).into());
+    }
 }
 
 /// The caller must be allowed to bind the export; a missing export looks the same as a forbidden one.
@@ -59,33 +66,42 @@ async fn check_bind(registry: &Registry, place: &Place, caller: &Caller, binding
     if is_system(caller) {
         return Ok(());
     }
-    let reference = &binding["spec"]["reference"]["export"];
-    let name = str_at(reference, &["name"]);
-    let cluster = referred(registry, &place.cluster, binding).and_then(|export| export.cluster.parse().ok());
-    let allowed = match cluster {
-        Some(cluster) => {
-            let attributes = Attributes::Resource(ResourceAttributes {
-                verb: "bind",
-                group: "apis.kcp.io",
-                resource: "apiexports",
-                name,
-                ..ResourceAttributes::default()
-            });
-            registry.authorizer.has_right(&caller.identity, &cluster, &attributes).await?
-        }
-        None => false,
-    };
-    if allowed {
+    let export = &binding["spec"]["reference"]["export"];
+    if may_bind(registry, &place.cluster, caller, export).await? {
         return Ok(());
     }
-    let message = format!("no permission to bind to export {}:{name}", str_at(reference, &["path"]));
-    Err(StatusError::forbidden(place.reference(), str_at(binding, &["metadata", "name"]), message))
+    let name = str_at(binding, &["metadata", "name"]);
+    Err(StatusError::forbidden(place.reference(), name, no_right_to_bind(export)))
 }
 
-fn referred(registry: &Registry, cluster: &LogicalClusterName, binding: &Value) -> Option<ExportId> {
-    let reference = &binding["spec"]["reference"]["export"];
-    let name = str_at(reference, &["name"]).to_owned();
-    let cluster = match str_at(reference, &["path"]) {
+/// Whether the caller may bind an export that is referred to from `cluster`.
+pub(super) async fn may_bind(
+    registry: &Registry,
+    cluster: &LogicalClusterName,
+    caller: &Caller,
+    export: &Value,
+) -> Result<bool> {
+    let Some(home) = referred(registry, cluster, export).and_then(|export| export.cluster.parse().ok()) else {
+        return Ok(false);
+    };
+    let attributes = Attributes::Resource(ResourceAttributes {
+        verb: "bind",
+        group: "apis.kcp.io",
+        resource: "apiexports",
+        name: str_at(export, &["name"]),
+        ..ResourceAttributes::default()
+    });
+    registry.authorizer.has_right(&caller.identity, &home, &attributes).await
+}
+
+pub(super) fn no_right_to_bind(export: &Value) -> String {
+    format!("no permission to bind to export {}:{}", str_at(export, &["path"]), str_at(export, &["name"]))
+}
+
+/// The export that a reference in `cluster` means.
+pub(super) fn referred(registry: &Registry, cluster: &LogicalClusterName, export: &Value) -> Option<ExportId> {
+    let name = str_at(export, &["name"]).to_owned();
+    let cluster = match str_at(export, &["path"]) {
         "" => cluster.clone(),
         path => registry.index.resolve(&path.parse::<WorkspacePath>().ok()?)?,
     };
@@ -105,7 +121,7 @@ pub(crate) async fn settle(
     if !was_bound {
         object_at(binding, "status").insert("phase".into(), "Binding".into());
     }
-    let found = match referred(registry, cluster, binding) {
+    let found = match referred(registry, cluster, &binding["spec"]["reference"]["export"]) {
         Some(id) => match id.cluster.parse() {
             Ok(home) => {
                 registry.find(&home, "apis.kcp.io", "apiexports", None, &id.name).await?.map(|(_, e)| (id, home, e))
@@ -114,6 +130,15 @@ pub(crate) async fn settle(
         },
         None => None,
     };
+    let made = |export: &Value| export["spec"]["permissionClaims"].as_array().cloned().unwrap_or_default();
+    if was_bound {
+        // First of all, whatever else is wrong: a consumer can always take back what it granted.
+        let bound_to = str_at(binding, &["status", "apiExportClusterName"]);
+        let of = found.as_ref().filter(|(id, ..)| id.cluster == bound_to).map(|(.., export)| made(export));
+        let known = || binding["status"]["exportPermissionClaims"].as_array().cloned().unwrap_or_default();
+        let made = of.unwrap_or_else(known);
+        claims::settle(binding, made);
+    }
     let Some((id, home, export)) = found else {
         refuse(binding, "APIExportValid", "APIExportNotFound", "the APIExport was not found");
         return Ok(());
@@ -148,12 +173,14 @@ pub(crate) async fn settle(
             refuse(binding, "InitialBindingCompleted", "NamingConflicts", &conflict);
             return Ok(());
         }
-        let (storage, change) = keep_schema(registry, &schema).await?;
-        extra.changes.extend(change);
+        let old = binding["status"]["boundResources"].as_array().cloned().unwrap_or_default();
+        if !old.iter().any(|old| old["schema"]["UID"] == schema["metadata"]["uid"]) {
+            bound_schema::keep(registry, &schema, extra).await?;
+        }
         bound.push(json!({
             "group": schema["spec"]["group"], "resource": schema["spec"]["names"]["plural"],
             "schema": {"name": schema_name, "UID": schema["metadata"]["uid"], "identityHash": identity},
-            "storageVersions": storage,
+            "storageVersions": storage_versions(&schema, &old),
         }));
     }
     for old in binding["status"]["boundResources"].as_array().into_iter().flatten() {
@@ -162,31 +189,25 @@ pub(crate) async fn settle(
             bound.push(old.clone());
         }
     }
-    let exported = export["spec"]["permissionClaims"].as_array().cloned().unwrap_or_default();
-    let applied = applied_claims(binding, &exported);
+    claims::settle(binding, made(&export));
     let status = object_at(binding, "status");
     status.insert("apiExportClusterName".into(), id.cluster.into());
     status.insert("boundResources".into(), bound.into());
-    status.insert("exportPermissionClaims".into(), exported.into());
-    status.insert("appliedPermissionClaims".into(), applied.into());
     status.insert("phase".into(), "Bound".into());
-    let conditions = [
-        "APIExportValid",
-        "InitialBindingCompleted",
-        "BindingUpToDate",
-        "PermissionClaimsValid",
-        "PermissionClaimsApplied",
-        "Ready",
-    ];
-    for condition in conditions {
+    for condition in ["APIExportValid", "InitialBindingCompleted", "BindingUpToDate", "Ready"] {
         set_condition(binding, condition, "True", "", "");
     }
     Ok(())
 }
 
+/// What was once bound stays so: then only what is new is refused.
 fn refuse(binding: &mut Value, condition: &str, reason: &str, message: &str) {
-    set_condition(binding, condition, "False", reason, message);
-    if str_at(binding, &["status", "phase"]) != "Bound" {
+    let is_bound = str_at(binding, &["status", "phase"]) == "Bound";
+    match condition {
+        "InitialBindingCompleted" if is_bound => set_condition(binding, "BindingUpToDate", "False", reason, message),
+        _ => set_condition(binding, condition, "False", reason, message),
+    }
+    if !is_bound {
         set_condition(binding, "Ready", "False", reason, message);
     }
 }
@@ -208,47 +229,18 @@ async fn conflict(
     Ok(taken.map(|served| format!("{}.{group} is already served in this workspace", served.resource.plural)))
 }
 
-/// Copies a schema to where bindings keep what they use, so that deleting it at its export does
-/// not take it from consumers. Returns the storage versions, and the change unless it is there.
-async fn keep_schema(registry: &Registry, schema: &Value) -> Result<(Vec<Value>, Option<Change>)> {
-    let versions = schema["spec"]["versions"].as_array();
-    let storage = versions.into_iter().flatten().filter(|v| v["storage"] == true).map(|v| v["name"].clone()).collect();
-    let key = bound_schema_key(str_at(schema, &["metadata", "uid"]));
-    if registry.store.get(&key).await?.is_some() {
-        return Ok((storage, None));
+/// The versions that objects may be stored in: that of `schema`, and those there were before it.
+fn storage_versions(schema: &Value, bound: &[Value]) -> Vec<Value> {
+    let (group, plural) = (&schema["spec"]["group"], &schema["spec"]["names"]["plural"]);
+    let before = bound.iter().find(|old| old["group"] == *group && old["resource"] == *plural);
+    let mut versions = before.and_then(|old| old["storageVersions"].as_array()).cloned().unwrap_or_default();
+    let all = schema["spec"]["versions"].as_array().into_iter().flatten();
+    for version in all.filter(|version| version["storage"] == true).map(|version| &version["name"]) {
+        if !versions.contains(version) {
+            versions.push(version.clone());
+        }
     }
-    let home = BOUND_SCHEMAS.parse().expect("it is a system cluster name");
-    Ok((storage, Some(Change::Put(key, object::encode(&home, schema.clone())?))))
-}
-
-/// The claims in force: those that the export makes and the consumer accepts.
-fn applied_claims(binding: &Value, exported: &[Value]) -> Vec<Value> {
-    let key = |claim: &Value| ["group", "resource", "identityHash"].map(|field| str_at(claim, &[field]).to_owned());
-    binding["spec"]["permissionClaims"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|claim| claim["state"] == "Accepted")
-        .filter_map(|claim| {
-            let made = exported.iter().find(|made| key(made) == key(claim))?;
-            let mut applied = claim.clone();
-            applied["verbs"] = common_verbs(&claim["verbs"], &made["verbs"]);
-            Some(applied)
-        })
-        .collect()
-}
-
-fn common_verbs(accepted: &Value, exported: &Value) -> Value {
-    let list = |verbs: &Value| verbs.as_array().cloned().unwrap_or_default();
-    let (accepted, exported) = (list(accepted), list(exported));
-    let any = |verbs: &[Value]| verbs.iter().any(|verb| verb == "*");
-    if any(&accepted) {
-        return exported.into();
-    }
-    if any(&exported) {
-        return accepted.into();
-    }
-    accepted.into_iter().filter(|verb| exported.contains(verb)).collect()
+    versions
 }
 
 /// A big-endian number in the digits 0-9, a-z, A-Z, without leading zeros, as kcp writes hashes.
@@ -276,23 +268,5 @@ mod tests {
     fn hashes_are_written_as_kcp_writes_them() {
         assert_eq!(base62(&Sha224::digest("")), "aAkHCkvjglfF66mdhRcVKb0I3FT1lepYlWZNwj");
         assert_eq!(base62(&Sha224::digest("root:tenancy.kcp.io")), "bmCdly9xXiUpEHe3ypvDwvXMTfoVZUE92mqAQf");
-    }
-
-    #[test]
-    fn a_claim_is_in_force_only_with_verbs_that_both_sides_name() {
-        let binding = json!({"spec": {"permissionClaims": [
-            {"group": "", "resource": "secrets", "verbs": ["*"], "state": "Accepted"},
-            {"group": "", "resource": "configmaps", "verbs": ["*"], "state": "Rejected"},
-            {"group": "", "resource": "events", "verbs": ["get", "list"], "state": "Accepted"},
-            {"group": "", "resource": "namespaces", "verbs": ["*"], "state": "Accepted"},
-        ]}});
-        let exported = [
-            json!({"group": "", "resource": "secrets", "verbs": ["get"]}),
-            json!({"group": "", "resource": "configmaps", "verbs": ["*"]}),
-            json!({"group": "", "resource": "events", "verbs": ["create", "list"]}),
-        ];
-        let applied = applied_claims(&binding, &exported);
-        let seen: Vec<_> = applied.iter().map(|c| (c["resource"].clone(), c["verbs"].clone())).collect();
-        assert_eq!(seen, [(json!("secrets"), json!(["get"])), (json!("events"), json!(["list"]))]);
     }
 }

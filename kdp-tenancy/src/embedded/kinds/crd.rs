@@ -1,13 +1,17 @@
 //! CustomResourceDefinitions: the names they get, and their conditions.
 
+use kdp_core::LogicalClusterName;
 use serde_json::{Value, json};
 
-use super::{definition, set_condition};
-use crate::embedded::{
-    object::{finalizers, metadata_mut, object_at, str_at},
-    registry::{Place, Registry},
-    status::Result,
-    surface::Origin,
+use super::{claim_names, definition, set_condition};
+use crate::{
+    embedded::{
+        object::{self, finalizers, metadata_mut, object_at, str_at},
+        registry::{Extra, Place, Registry},
+        status::Result,
+        surface::{Origin, Surface},
+    },
+    store::RangeQuery,
 };
 
 /// Holds a CustomResourceDefinition until its objects are gone.
@@ -28,13 +32,48 @@ pub(super) async fn create(registry: &Registry, place: &Place, crd: &mut Value) 
     settle(registry, place, crd).await
 }
 
-pub(super) async fn update(registry: &Registry, place: &Place, before: &Value, crd: &mut Value) -> Result<()> {
+pub(super) async fn update(
+    registry: &Registry,
+    place: &Place,
+    before: &Value,
+    crd: &mut Value,
+    extra: &mut Extra,
+) -> Result<()> {
     definition::default(crd);
     crd["status"] = before["status"].clone();
     if finalizers(before).is_empty() && !before["metadata"]["deletionTimestamp"].is_null() {
         return Ok(());
     }
+    if !is_established(before) || before["spec"]["names"] != crd["spec"]["names"] {
+        claim_names(registry, &place.cluster, extra).await?;
+    }
     settle(registry, place, crd).await
+}
+
+/// Gives names that have become free to the definitions of a logical cluster that had to do without.
+/// Returns whether another look is needed, as somebody else took names meanwhile.
+pub(crate) async fn settle_names(registry: &Registry, cluster: &LogicalClusterName) -> Result<bool> {
+    let Some(served) = Surface::base().find("apiextensions.k8s.io", "v1", "customresourcedefinitions").cloned() else {
+        return Ok(false);
+    };
+    let place = Place::new(cluster.clone(), served, None);
+    for entry in registry.store.range(RangeQuery::prefix(place.prefix())).await?.entries {
+        let before = object::decode_plain(&entry)?;
+        if is_established(&before) || !before["metadata"]["deletionTimestamp"].is_null() {
+            continue;
+        }
+        let (mut crd, mut extra) = (before.clone(), Extra::default());
+        claim_names(registry, cluster, &mut extra).await?;
+        settle(registry, &place, &mut crd).await?;
+        if crd == before {
+            continue;
+        }
+        let key = entry.key.to_string();
+        if registry.put(&place, key, Some(entry.modified), crd, extra).await?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 pub(super) fn set_terminating(crd: &mut Value) {

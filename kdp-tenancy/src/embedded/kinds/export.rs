@@ -5,11 +5,11 @@ use rand::RngCore;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{namespace, put_new, set_condition};
+use super::{claims, namespace, put_new, set_condition};
 use crate::{
     embedded::{
         key::ResourceKey,
-        object::{self, object_at, str_at},
+        object::{object_at, str_at},
         registry::{Extra, Place, Registry},
         status::{FieldError, Result},
     },
@@ -53,18 +53,25 @@ pub(super) fn validate(export: &Value) -> Vec<FieldError> {
             FieldError::invalid(path, str_at(secret, &[field]), "must be a name")
         });
     let resources = export["spec"]["resources"].as_array();
-    let schemas = resources.into_iter().flatten().enumerate().filter_map(|(i, resource)| {
+    let of_resources = resources.into_iter().flatten().enumerate().filter_map(|(i, resource)| {
+        let path = format!("spec.resources[{i}]");
+        if !resource["storage"]["virtual"].is_null() {
+            let detail = "resources behind a virtual workspace are not supported; use crd";
+            return Some(FieldError::forbidden(format!("{path}.storage.virtual"), detail));
+        }
         let group = match str_at(resource, &["group"]) {
             "" => "core",
             group => group,
         };
         let suffix = format!(".{}.{group}", str_at(resource, &["name"]));
         let schema = str_at(resource, &["schema"]);
-        (!schema.ends_with(&suffix)).then(|| {
-            FieldError::invalid(format!("spec.resources[{i}].schema"), schema, format!("must end in {suffix}"))
+        // Without another dot in front: v1alpha1 takes group and name from here.
+        let is_named = schema.strip_suffix(&suffix).is_some_and(|prefix| !prefix.contains('.'));
+        (!is_named).then(|| {
+            FieldError::invalid(format!("{path}.schema"), schema, format!("must be a prefix without dots and {suffix}"))
         })
     });
-    misnamed.chain(schemas).collect()
+    misnamed.chain(of_resources).chain(claims::validate_made(export)).collect()
 }
 
 /// Removes the endpoint slice with its export.
@@ -135,30 +142,4 @@ fn new_key() -> String {
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The endpoints an export's slice must show.
-pub(crate) fn endpoints(registry: &Registry, export: &crate::embedded::surface::ExportId) -> Value {
-    if !registry.index.has_consumers(export) {
-        return json!([]);
-    }
-    json!([{"url": registry.urls.export(export)}])
-}
-
-/// Writes the slice of an export if its endpoints changed.
-pub(crate) async fn settle_slice(registry: &Registry, export: &crate::embedded::surface::ExportId) -> Result<()> {
-    let Ok(cluster) = export.cluster.parse() else { return Ok(()) };
-    let found = registry.find(&cluster, "apis.kcp.io", "apiexportendpointslices", None, &export.name).await?;
-    let Some((entry, mut slice)) = found else { return Ok(()) };
-    let endpoints = endpoints(registry, export);
-    if slice["status"]["endpoints"] == endpoints {
-        return Ok(());
-    }
-    object_at(&mut slice, "status").insert("endpoints".into(), endpoints);
-    let key = entry.key.to_string();
-    let change = Change::Put(key.clone(), object::encode(&cluster, slice)?);
-    let transaction =
-        crate::store::Transaction { conditions: vec![(key, Some(entry.modified))], changes: vec![change] };
-    // Losing the race means that the slice changed, and with it this is called again.
-    registry.commit(transaction, false).await.map(drop)
 }

@@ -65,7 +65,7 @@ fn files_are_accessible_by_their_owner_only() {
     Pki::load_or_create(&path).unwrap().server_certificate(&names(&["localhost"])).unwrap();
     assert_eq!(mode(&path), 0o700);
     let files: Vec<_> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(files.len(), 2, "{files:?}");
+    assert_eq!(files.len(), 3, "{files:?}");
     for file in files {
         assert_eq!(mode(&file), 0o600, "{file:?}");
     }

@@ -7,18 +7,17 @@ use kdp_core::LogicalClusterName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Place, Registry, standing};
+use super::{Place, Registry, standing, view::View};
 use crate::{
     embedded::{
-        consumers::bound_export,
+        consumers::Sight,
         http::query::Query,
         json_path::JsonPath,
         object,
         selector::{FieldSelector, LabelSelector},
         status::{Result, StatusError},
-        surface::ExportId,
     },
-    store::{Entry, RangeQuery, Revision},
+    store::{Entry, RangePage, RangeQuery, Revision},
 };
 
 /// How many entries are read at once when a selector decides which of them count.
@@ -30,6 +29,8 @@ pub(crate) struct Coverage<'a> {
     pub(crate) place: &'a Place,
     /// `None`: just the cluster of the place.
     pub(crate) clusters: Option<Vec<LogicalClusterName>>,
+    /// Through whose eyes it is seen; this decides on the clusters then.
+    pub(crate) view: Option<View>,
 }
 
 /// Part of a list.
@@ -48,8 +49,6 @@ pub(crate) struct Matcher {
     fields: FieldSelector,
     /// The JSON path of each field in `fields` beyond name and namespace.
     paths: Vec<(String, JsonPath)>,
-    /// Only APIBindings to this export.
-    bound_to: Option<ExportId>,
     /// Only the object of this name.
     name: Option<String>,
 }
@@ -74,13 +73,7 @@ impl Matcher {
                 .map_err(|e| StatusError::bad_request(format!("invalid field selector {field:?}: {e}")))?;
             paths.push((field.to_owned(), path));
         }
-        Ok(Self { labels, fields, paths, bound_to: None, name: None })
-    }
-
-    /// The same, but only for APIBindings to `export`.
-    pub(crate) fn bound_to(mut self, export: ExportId) -> Self {
-        self.bound_to = Some(export);
-        self
+        Ok(Self { labels, fields, paths, name: None })
     }
 
     /// The same, but only for the object `name`, which is all that a path with a name is about.
@@ -90,7 +83,7 @@ impl Matcher {
     }
 
     pub(crate) fn is_everything(&self) -> bool {
-        self.labels.is_everything() && self.fields.is_everything() && self.bound_to.is_none() && self.name.is_none()
+        self.labels.is_everything() && self.fields.is_everything() && self.name.is_none()
     }
 
     /// Whether a stored object matches.
@@ -103,7 +96,7 @@ impl Matcher {
         {
             return Ok(false);
         }
-        if self.paths.is_empty() && self.bound_to.is_none() {
+        if self.paths.is_empty() {
             let header = object::header(entry)?;
             let namespace = super::super::key::ParsedKey::parse(&entry.key).and_then(|key| key.namespace);
             return Ok(self.labels.matches(&header.metadata.labels)
@@ -113,9 +106,6 @@ impl Matcher {
                 }));
         }
         let object = object::decode(entry)?;
-        if self.bound_to.is_some() && bound_export(&object) != self.bound_to {
-            return Ok(false);
-        }
         let metadata = &object["metadata"];
         let none = serde_json::Map::new();
         Ok(self.labels.matches(metadata["labels"].as_object().unwrap_or(&none))
@@ -178,27 +168,39 @@ impl Registry {
             Some(resume) => Some(Revision(resume.revision)),
             None => self.list_revision(query)?,
         };
-        let mut clusters: Vec<_> = coverage.clusters.clone().unwrap_or_else(|| vec![coverage.place.cluster.clone()]);
-        let several = coverage.clusters.is_some();
+        let (mut clusters, several) = match &coverage.view {
+            Some(view) => {
+                let at = self.view_revision(revision).await;
+                revision = Some(at);
+                (self.sights(view, coverage.place, at).await?, view.consumer.is_none())
+            }
+            None => {
+                let one = || vec![coverage.place.cluster.clone()];
+                let clusters = coverage.clusters.clone().unwrap_or_else(one);
+                let seen = clusters.into_iter().map(|cluster| (cluster, Sight::Everything));
+                (seen.collect(), coverage.clusters.is_some())
+            }
+        };
         let mut start = None;
         if let Some(resume) = resume {
             if let Some(cluster) = resume.cluster.filter(|_| several) {
-                clusters.retain(|c| c.as_str() >= cluster.as_str());
-                start = clusters.first().filter(|c| c.as_str() == cluster).map(|_| resume.start);
+                clusters.retain(|(c, _)| c.as_str() >= cluster.as_str());
+                start = clusters.first().filter(|(c, _)| c.as_str() == cluster).map(|_| resume.start);
             } else {
                 start = Some(resume.start);
             }
         }
         let mut page =
             Page { entries: Vec::new(), revision: revision.unwrap_or_default(), continue_token: None, remaining: None };
-        for cluster in clusters {
+        for (cluster, sight) in clusters {
+            let takes_all = matcher.is_everything() && sight == Sight::Everything;
             let place = Place { cluster: cluster.clone(), ..coverage.place.clone() };
             let prefix = place.prefix();
             let mut from =
                 start.take().map_or(Bound::Unbounded, |start: String| Bound::Excluded(format!("{prefix}{start}")));
             loop {
                 let wanted = query.limit.map(|limit| limit - page.entries.len());
-                let limit = if matcher.is_everything() { wanted } else { wanted.map(|wanted| wanted.max(CHUNK)) };
+                let limit = if takes_all { wanted } else { wanted.map(|wanted| wanted.max(CHUNK)) };
                 let range = RangeQuery { prefix: prefix.clone(), start: from.clone(), limit, revision };
                 let read = self.store.range(range).await.map_err(|e| expired_list(e.into()))?;
                 revision = Some(read.revision);
@@ -210,7 +212,7 @@ impl Registry {
                 }
                 let mut entries = entries.into_iter();
                 for entry in entries.by_ref() {
-                    if !matcher.matches(&entry)? {
+                    if !matcher.matches(&entry)? || !sight.shows(&entry)? {
                         continue;
                     }
                     page.entries.push(entry);
@@ -227,7 +229,8 @@ impl Registry {
                             Continue { version: CONTINUE_VERSION.into(), revision: read.revision.0, cluster, start }
                                 .encode()
                         });
-                        page.remaining = (matcher.is_everything() && !several).then_some(more);
+                        let is_exact = takes_all && !several && read.remaining < RangePage::COUNTED;
+                        page.remaining = is_exact.then_some(more);
                     }
                     return Ok(page);
                 }
@@ -249,10 +252,12 @@ impl Registry {
         let mut entries = page.entries;
         let mut failed = None;
         entries.retain(|entry| {
-            matcher.matches(entry).unwrap_or_else(|error| {
-                failed = Some(error);
-                false
-            })
+            matcher.matches(entry).and_then(|matches| Ok(matches && place.sight.shows(entry)?)).unwrap_or_else(
+                |error| {
+                    failed = Some(error);
+                    false
+                },
+            )
         });
         failed.map_or(Ok(entries), Err)
     }

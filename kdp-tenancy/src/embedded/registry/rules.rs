@@ -16,6 +16,8 @@ use crate::{
     store::{Entry, Revision},
 };
 
+const CLAIM_LABEL_PREFIX: &str = "claimed.internal.apis.kcp.io/";
+
 pub(crate) fn invalid(place: &Place, name: &str, errors: Vec<FieldError>) -> StatusError {
     let resource = &place.served.resource;
     StatusError::invalid(&resource.group, &resource.kind, name, errors)
@@ -28,6 +30,12 @@ pub(super) fn validate(place: &Place, name: &str, object: &Value, old: Option<&V
     }
     errors.extend(kinds::validate(place, object, old));
     errors.extend(place.served.schema.validate(object, old));
+    if errors.is_empty() { Ok(()) } else { Err(invalid(place, name, errors)) }
+}
+
+/// What the schema of the version that was asked for says, when another one is stored.
+pub(super) fn check_schema(place: &Place, name: &str, object: &Value, old: Option<&Value>) -> Result<()> {
+    let errors = place.served.schema.validate(object, old);
     if errors.is_empty() { Ok(()) } else { Err(invalid(place, name, errors)) }
 }
 
@@ -83,6 +91,19 @@ pub(super) fn check_fields(
         }
         FieldValidation::Ignore => Ok(Vec::new()),
         FieldValidation::Warn | FieldValidation::Strict => Ok(faults),
+    }
+}
+
+/// What is written must be in the sight of whoever writes it.
+pub(super) fn admit(place: &Place, name: &str, object: &mut Value) -> Result<()> {
+    place.sight.admit(object).map_err(|reason| StatusError::forbidden(place.reference(), name, reason))
+}
+
+/// Drops the labels with which kcp marks claimed objects: here a claim is judged by its own selector, and
+/// what a client says of itself is no consent.
+pub(super) fn drop_claim_labels(object: &mut Value) {
+    if let Some(labels) = object.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
+        labels.retain(|key, _| !key.starts_with(CLAIM_LABEL_PREFIX));
     }
 }
 
@@ -211,7 +232,7 @@ pub(super) fn bump_generation(place: &Place, before: &Value, new: &mut Value) {
 
 pub(super) fn name_rule(place: &Place) -> NameRule {
     match (&*place.served.resource.group, &*place.served.resource.plural) {
-        ("", "namespaces") | ("tenancy.kcp.io", "workspaces") => NameRule::Label,
+        ("", "namespaces") | ("tenancy.kcp.io", "workspaces" | "workspacetypes") => NameRule::Label,
         ("rbac.authorization.k8s.io", _) => NameRule::PathSegment,
         _ => NameRule::Subdomain,
     }

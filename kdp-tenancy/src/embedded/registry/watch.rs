@@ -12,18 +12,18 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Place, Registry,
     list::{Coverage, Matcher, parse_revision},
+    view::View,
 };
 use crate::{
     embedded::{
-        consumers::Consumer,
-        facts,
+        consumers::{Consumer, Sight},
+        fanout::Topics,
         http::query::Query,
-        key::ParsedKey,
+        key::{ParsedKey, cluster_prefix},
         object,
         status::{Result, StatusError},
-        surface::ExportId,
     },
-    store::{Entry, Event, Revision, StoreError, Watch},
+    store::{Entry, Event, RangeQuery, Revision, StoreError, Watch},
 };
 
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
@@ -35,8 +35,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 pub(crate) enum WatchScope {
     /// One logical cluster.
     One,
-    /// Every logical cluster that binds the export.
-    Export(ExportId),
+    /// The consumers of an export, as far as its provider sees them.
+    View(View),
     /// Every logical cluster.
     All,
 }
@@ -52,7 +52,8 @@ pub(crate) struct WatchStream {
     matcher: Matcher,
     render: Render,
     events: Watch,
-    initial: VecDeque<Entry>,
+    /// What the client is told before the next event is looked at.
+    pending: VecDeque<Told>,
     initial_bookmark: Option<Revision>,
     bookmarks: Option<Interval>,
     /// Events up to this revision are known to the client already.
@@ -60,6 +61,20 @@ pub(crate) struct WatchStream {
     deadline: Instant,
     shutdown: CancellationToken,
     ended: bool,
+}
+
+/// One event as the client reads it.
+struct Told {
+    kind: &'static str,
+    entry: Entry,
+    revision: Revision,
+}
+
+impl Told {
+    /// The object keeps the revision it was written at, which a client needs to change it.
+    fn added(entry: Entry) -> Self {
+        Self { kind: "ADDED", revision: entry.modified, entry }
+    }
 }
 
 impl Registry {
@@ -79,7 +94,7 @@ impl Registry {
         let place = coverage.place.clone();
         let asked = parse_revision(&query.resource_version)?;
         let from_now = asked.is_none_or(|revision| revision == Revision(0));
-        let (mut initial, mut initial_bookmark) = (VecDeque::new(), None);
+        let (mut pending, mut initial_bookmark) = (VecDeque::new(), None);
         let after = if from_now || query.send_initial_events {
             let all = Query {
                 limit: None,
@@ -89,20 +104,13 @@ impl Registry {
                 ..query.clone()
             };
             let page = self.list(&coverage, &matcher, &all).await?;
-            initial = page.entries.into();
+            pending = page.entries.into_iter().map(Told::added).collect();
             initial_bookmark = query.send_initial_events.then_some(page.revision);
             page.revision
         } else {
             asked.unwrap_or_default()
         };
-        let prefix = match scope {
-            WatchScope::One => place.prefix(),
-            WatchScope::Export(_) | WatchScope::All => String::new(),
-        };
-        let events = match self.store.watch(&prefix, after).await {
-            Err(StoreError::Future { newest, .. }) => self.store.watch(&prefix, newest).await,
-            other => other,
-        }?;
+        let events = self.events(&place, &scope, after).await?;
         let timeout = query.timeout_seconds.map_or(DEFAULT_TIMEOUT, Duration::from_secs);
         let bookmarks = query.allow_watch_bookmarks.then(|| {
             let mut interval = tokio::time::interval_at(Instant::now() + BOOKMARK_EVERY, BOOKMARK_EVERY);
@@ -116,7 +124,7 @@ impl Registry {
             matcher,
             render,
             events,
-            initial,
+            pending,
             initial_bookmark,
             bookmarks,
             seen: after,
@@ -129,6 +137,33 @@ impl Registry {
             Some((line, watch))
         }))
     }
+
+    /// The events that a watch has to look at.
+    async fn events(&self, place: &Place, scope: &WatchScope, after: Revision) -> Result<Watch> {
+        let resource = (place.served.resource.group.clone(), place.served.resource.plural.clone());
+        let topics = match scope {
+            WatchScope::One => return self.events_below(&place.prefix(), after).await,
+            // Consent and objects must come in one order, and a single workspace does not write much.
+            WatchScope::View(View { consumer: Some(cluster), .. }) => {
+                return self.events_below(&cluster_prefix(cluster), after).await;
+            }
+            WatchScope::View(view) => Topics {
+                resource: (!place.is("apis.kcp.io", "apibindings")).then_some(resource),
+                bindings_of: Some(view.export.clone()),
+            },
+            WatchScope::All => Topics { resource: Some(resource), bindings_of: None },
+        };
+        self.index.seen(after.min(self.store.revision())).await;
+        Ok(self.index.fanout.watch(&self.store, &topics, after).await?)
+    }
+
+    async fn events_below(&self, prefix: &str, after: Revision) -> Result<Watch> {
+        let events = match self.store.watch(prefix, after).await {
+            Err(StoreError::Future { newest, .. }) => self.store.watch(prefix, newest).await,
+            other => other,
+        };
+        Ok(events?)
+    }
 }
 
 impl WatchStream {
@@ -136,14 +171,12 @@ impl WatchStream {
         if self.ended {
             return None;
         }
-        if self.initial.is_empty()
-            && let Some(revision) = self.initial_bookmark.take()
-        {
-            return Some(self.bookmark(revision, true));
-        }
         loop {
-            if let Some(entry) = self.initial.pop_front() {
-                return Some(self.event_line("ADDED", &entry, entry.modified));
+            if let Some(told) = self.pending.pop_front() {
+                return Some(self.event_line(&told));
+            }
+            if let Some(revision) = self.initial_bookmark.take() {
+                return Some(self.bookmark(revision, true));
             }
             let tick = async {
                 match &mut self.bookmarks {
@@ -158,7 +191,7 @@ impl WatchStream {
                 () = self.shutdown.cancelled() => return None,
                 event = self.events.next() => event,
                 () = tick => {
-                    let revision = self.registry.store.revision();
+                    let revision = self.reached();
                     match self.events.try_next() {
                         Some(event) => Some(event),
                         None => return Some(self.bookmark(revision, false)),
@@ -169,140 +202,106 @@ impl WatchStream {
                     return None;
                 }
             };
-            match event {
-                Some(Ok(event)) => {
-                    if let Err(error) = self.widen(&event).await {
-                        self.ended = true;
-                        return Some(error_line(&error));
-                    }
-                    if let Some(line) = self.line(&event) {
-                        return Some(line);
-                    }
-                }
-                Some(Err(error)) => {
-                    self.ended = true;
-                    return Some(error_line(&StatusError::expired(error.to_string())));
-                }
+            let taken = match event {
+                Some(Ok(event)) => self.take(&event).await,
+                Some(Err(error)) => Err(StatusError::expired(error.to_string())),
                 None => return None,
+            };
+            if let Err(error) = taken {
+                self.ended = true;
+                return Some(error_line(&error));
             }
         }
     }
 
-    /// Takes in what is in a workspace whose binding has just let the export reach it: claimed
-    /// objects may have been there before.
-    async fn widen(&mut self, event: &Event) -> Result<()> {
-        let Some(cluster) = self.newly_reached(event)?.or_else(|| self.resumed(event)) else { return Ok(()) };
-        // What happens in the workspace from here on is judged with the binding in force.
-        self.registry.index.seen(event.revision).await;
-        let place = Place { cluster, ..self.place.clone() };
-        let query = Query {
-            resource_version: event.revision.to_string(),
-            resource_version_match: "Exact".into(),
-            ..Query::default()
+    /// A revision of which every event is in `events` by now.
+    fn reached(&self) -> Revision {
+        match &self.scope {
+            WatchScope::View(View { consumer: None, .. }) | WatchScope::All => self.registry.index.reached(),
+            WatchScope::One | WatchScope::View(_) => self.registry.store.revision(),
+        }
+    }
+
+    /// Works out what the client is told of an event.
+    async fn take(&mut self, event: &Event) -> Result<()> {
+        let Some(key) = ParsedKey::parse(&event.key).filter(|_| event.revision > self.seen) else { return Ok(()) };
+        let view = match &self.scope {
+            WatchScope::View(view) => view.clone(),
+            WatchScope::All if key.cluster.starts_with("system:") => return Ok(()),
+            WatchScope::All | WatchScope::One => return self.tell(event, &Sight::Everything, &Sight::Everything),
         };
-        let page = self.registry.list(&Coverage { place: &place, clusters: None }, &self.matcher, &query).await?;
-        self.initial.extend(page.entries);
+        let is_binding = key.is("apis.kcp.io", "apibindings");
+        let Ok(cluster) = key.cluster.parse::<LogicalClusterName>() else { return Ok(()) };
+        if cluster.is_system() || !(is_binding || self.is_about(&key)) {
+            return Ok(());
+        }
+        self.registry.index.seen(event.revision).await;
+        let grants = self.registry.grants_at(&cluster, event.revision).await?;
+        let after = view.sight(&grants, &self.place);
+        let mut before = after.clone();
+        if is_binding {
+            let previous = event.previous.as_ref().map(object::decode).transpose()?;
+            let grants = grants.with(key.name, previous.as_ref().and_then(Consumer::of));
+            before = view.sight(&grants, &self.place);
+        }
+        self.tell(event, &before, &after)?;
+        if before == after {
+            return Ok(());
+        }
+        self.turn(cluster, event, &before, &after).await
+    }
+
+    /// Tells of an event of one object, seen with these sights before and after it.
+    fn tell(&mut self, event: &Event, before: &Sight, after: &Sight) -> Result<()> {
+        if !ParsedKey::parse(&event.key).is_some_and(|key| self.is_about(&key)) {
+            return Ok(());
+        }
+        let matches = |entry: &Option<Entry>, sight: &Sight| -> Result<bool> {
+            let Some(entry) = entry else { return Ok(false) };
+            Ok(self.matcher.matches(entry)? && sight.shows(entry)?)
+        };
+        let (was, is) = (matches(&event.previous, before)?, matches(&event.entry, after)?);
+        let (kind, entry) = match (was, is, &event.previous, &event.entry) {
+            (false, true, _, Some(entry)) => ("ADDED", entry),
+            (true, true, _, Some(entry)) => ("MODIFIED", entry),
+            (true, false, Some(previous), _) => ("DELETED", previous),
+            _ => return Ok(()),
+        };
+        self.pending.push_back(Told { kind, entry: entry.clone(), revision: event.revision });
         Ok(())
     }
 
-    /// The workspace in which this event lets the export reach the watched resource.
-    fn newly_reached(&self, event: &Event) -> Result<Option<LogicalClusterName>> {
-        let (WatchScope::Export(export), Some(key)) = (&self.scope, ParsedKey::parse(&event.key)) else {
-            return Ok(None);
-        };
-        let resource = &self.place.served.resource;
-        let is_always_reached = (&*resource.group, &*resource.plural) == ("apis.kcp.io", "apibindings");
-        if is_always_reached || event.revision <= self.seen || !key.is("apis.kcp.io", "apibindings") {
-            return Ok(None);
-        }
-        let reaches = |entry: &Option<Entry>| -> Result<bool> {
-            let Some(entry) = entry else { return Ok(false) };
-            let consumer = Consumer::of(&object::decode_plain(entry)?);
-            Ok(consumer.is_some_and(|consumer| consumer.reaches(export, &resource.group, &resource.plural)))
-        };
-        let is_new = !reaches(&event.previous)? && reaches(&event.entry)?;
-        Ok(is_new.then(|| key.cluster.parse().ok()).flatten())
-    }
-
-    /// The workspace that this event opens again; while it was suspended its objects were left out.
-    fn resumed(&self, event: &Event) -> Option<LogicalClusterName> {
-        let key = ParsedKey::parse(&event.key).filter(|key| key.is("core.kcp.io", "logicalclusters"))?;
-        let is_resumed =
-            facts::keeps_providers_out(event.previous.as_ref()) && !facts::keeps_providers_out(event.entry.as_ref());
-        if event.revision <= self.seen || !is_resumed || self.place.is("core.kcp.io", "logicalclusters") {
-            return None;
-        }
-        let cluster = key.cluster.parse().ok()?;
-        let resource = &self.place.served.resource;
-        let is_covered = match &self.scope {
-            WatchScope::One => false,
-            WatchScope::All => true,
-            WatchScope::Export(export) => {
-                let index = &self.registry.index;
-                index.reached_at(export, &cluster, &resource.group, &resource.plural, event.revision)
-                    || (self.place.is("apis.kcp.io", "apibindings") && index.consumers(export).contains(&cluster))
+    /// Tells of the objects that come into sight and of those that go out of it, when a binding changes
+    /// what is seen of its workspace.
+    async fn turn(&mut self, cluster: LogicalClusterName, event: &Event, before: &Sight, after: &Sight) -> Result<()> {
+        let place = Place { cluster, ..self.place.clone() };
+        let range = RangeQuery { revision: Some(event.revision), ..RangeQuery::prefix(place.prefix()) };
+        for entry in self.registry.store.range(range).await?.entries {
+            if entry.key == event.key || !self.matcher.matches(&entry)? {
+                continue;
             }
-        };
-        is_covered.then_some(cluster)
+            match (before.shows(&entry)?, after.shows(&entry)?) {
+                (false, true) => self.pending.push_back(Told::added(entry)),
+                (true, false) => self.pending.push_back(Told { kind: "DELETED", entry, revision: event.revision }),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
-    /// Whether the object is in a workspace that is suspended. That one is gone is told all the same:
-    /// nobody would tell it later.
-    fn is_suspended(&self, event: &Event, cluster: &str) -> bool {
-        let facts = self.registry.index.facts();
-        event.entry.is_some()
-            && !self.place.is("core.kcp.io", "logicalclusters")
-            && cluster.parse().is_ok_and(|cluster| facts.is_suspended(&cluster))
-    }
-
-    /// The line for an event; `None` when the client does not see it.
-    fn line(&mut self, event: &Event) -> Option<Bytes> {
-        if event.revision <= self.seen || !self.covers(event) {
-            return None;
-        }
-        let matches = |entry: &Option<Entry>| entry.as_ref().map_or(Ok(false), |entry| self.matcher.matches(entry));
-        let (before, now) = match (matches(&event.previous), matches(&event.entry)) {
-            (Ok(before), Ok(now)) => (before, now),
-            (Err(error), _) | (_, Err(error)) => return Some(error_line(&error)),
-        };
-        match (before, now, &event.previous, &event.entry) {
-            (false, true, _, Some(entry)) => Some(self.event_line("ADDED", entry, event.revision)),
-            (true, true, _, Some(entry)) => Some(self.event_line("MODIFIED", entry, event.revision)),
-            (true, false, Some(previous), _) => Some(self.event_line("DELETED", previous, event.revision)),
-            _ => None,
-        }
-    }
-
-    fn covers(&self, event: &Event) -> bool {
-        if matches!(self.scope, WatchScope::One) {
-            return true;
-        }
-        let Some(key) = ParsedKey::parse(&event.key) else { return false };
+    /// Whether a key is that of an object of the watched resource and namespace.
+    fn is_about(&self, key: &ParsedKey<'_>) -> bool {
         let resource = &self.place.served.resource;
-        if !key.is(&resource.group, &resource.plural) || key.cluster.starts_with("system:") {
-            return false;
-        }
-        if self.place.namespace.is_some() && key.namespace != self.place.namespace.as_deref() {
-            return false;
-        }
-        if self.is_suspended(event, key.cluster) {
-            return false;
-        }
-        match &self.scope {
-            WatchScope::One | WatchScope::All => true,
-            WatchScope::Export(export) => key.cluster.parse().is_ok_and(|cluster| {
-                let index = &self.registry.index;
-                index.reached_at(export, &cluster, &resource.group, &resource.plural, event.revision)
-            }),
-        }
+        key.is(&resource.group, &resource.plural)
+            && (self.place.namespace.is_none() || key.namespace == self.place.namespace.as_deref())
     }
 
-    fn event_line(&self, kind: &str, entry: &Entry, revision: Revision) -> Bytes {
-        match (self.render)(entry, revision) {
+    fn event_line(&self, told: &Told) -> Bytes {
+        match (self.render)(&told.entry, told.revision) {
             Ok(object) => {
                 let mut line = BytesMut::with_capacity(object.len() + 40);
                 line.put_slice(b"{\"type\":\"");
-                line.put_slice(kind.as_bytes());
+                line.put_slice(told.kind.as_bytes());
                 line.put_slice(b"\",\"object\":");
                 line.put_slice(&object);
                 line.put_slice(b"}\n");

@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 use super::{
     Caller, Extra, Place, Registry, Saved, check_path_name,
     rules::{
-        bump_generation, check_fields, check_same_object, check_type, has_generation, invalid, keep_other_part,
-        modified, name_rule, revision_of, seconds, settle_name, settle_namespace, validate,
+        admit, bump_generation, check_fields, check_same_object, check_schema, check_type, drop_claim_labels,
+        has_generation, invalid, keep_other_part, modified, name_rule, revision_of, seconds, settle_name,
+        settle_namespace, validate,
     },
 };
 use crate::{
     embedded::{
+        conversion,
         decode::Decoded,
         http::{negotiate::BodyType, query::Query},
         index::Index,
@@ -21,7 +23,7 @@ use crate::{
         object::{self, metadata_mut, str_at},
         patch,
         status::{FieldError, ResourceRef, Result, StatusError},
-        surface::Origin,
+        surface::{Origin, Surface},
     },
     store::{Change, Entry, Revision, Transaction},
 };
@@ -111,6 +113,7 @@ impl Registry {
         let place = write.place;
         let resource = &place.served.resource;
         let mut extra = self.living_place(place).await?;
+        let stored = place.stored();
         if resource.subresource("status").is_some() && write.part == Part::Main {
             object.as_object_mut().map(|fields| fields.remove("status"));
         }
@@ -126,6 +129,7 @@ impl Registry {
         }
         place.served.schema.apply_defaults(&mut object);
         let name = str_at(&object, &["metadata", "name"]).to_owned();
+        admit(place, &name, &mut object)?;
         let errors = meta::validate(&object["metadata"], resource.namespaced, name_rule(place));
         if !errors.is_empty() {
             return Err(invalid(place, &name, errors));
@@ -133,8 +137,14 @@ impl Registry {
         if ownership == Ownership::Track {
             managed_fields::track_update(None, &mut object, &resource.schema, &write.manager(now));
         }
-        kinds::prepare_create(self, place, write.caller, &mut object, &mut extra).await?;
-        validate(place, &name, &object, None)?;
+        if let Some(stored) = &stored {
+            check_schema(place, &name, &object, None)?;
+            place.stored_form(&name, &mut object)?;
+            stored.served.schema.apply_defaults(&mut object);
+        }
+        let stored = stored.as_ref().unwrap_or(place);
+        kinds::prepare_create(self, stored, write.caller, &mut object, &mut extra).await?;
+        validate(stored, &name, &object, None)?;
         let key = place.key(&name);
         if self.store.get(&key).await?.is_some() {
             return Err(StatusError::already_exists(place.reference(), &name));
@@ -171,8 +181,8 @@ impl Registry {
     pub(crate) async fn patch(&self, write: Write<'_>, name: &str, kind: BodyType, body: Decoded) -> Result<Saved> {
         check_path_name(name)?;
         for _ in 0..ATTEMPTS {
-            let Some(old) = self.stored_or_standing(write.place, name).await? else {
-                if kind == BodyType::ApplyPatch && write.part == Part::Main {
+            let Some(old) = self.seen(write.place, name).await? else {
+                if kind == BodyType::ApplyPatch && write.part == Part::Main && write.place.may_create {
                     match self.create_by_apply(write, name, &body).await {
                         Err(error) if error.reason() == "AlreadyExists" => continue,
                         result => return result,
@@ -209,6 +219,7 @@ impl Registry {
         check_same_object(place, &name, old, &before, &new)?;
         meta::keep_immutable(&mut new["metadata"], &before["metadata"]);
         keep_other_part(place, write.part, &before, &mut new);
+        admit(place, &name, &mut new)?;
         metadata_mut(&mut new).insert("resourceVersion".into(), old.modified.to_string().into());
         place.served.schema.apply_defaults(&mut new);
         let mut extra = Extra::default();
@@ -216,6 +227,19 @@ impl Registry {
             let manager = write.manager(Timestamp::now());
             managed_fields::track_update(Some(&before), &mut new, &place.served.resource.schema, &manager);
         }
+        let stored = place.stored();
+        let (place, before) = match &stored {
+            Some(stored) => {
+                check_schema(place, &name, &new, Some(&before))?;
+                place.stored_form(&name, &mut new)?;
+                let before = object::decode_plain(old)?;
+                // Again, in what is stored: an annotation that the client dropped takes nothing along.
+                keep_other_part(stored, write.part, &before, &mut new);
+                stored.served.schema.apply_defaults(&mut new);
+                (stored, before)
+            }
+            None => (place, before),
+        };
         kinds::prepare_update(self, place, write.caller, write.part, &before, &mut new, &mut extra).await?;
         bump_generation(place, &before, &mut new);
         validate(place, &name, &new, Some(&before))?;
@@ -313,6 +337,7 @@ impl<'a> Write<'a> {
         check_type(self.place, object)?;
         let warnings = check_fields(self.place, object, duplicates, self.query.field_validation)?;
         object::strip_cluster_annotation(object);
+        drop_claim_labels(object);
         settle_namespace(self.place, object)?;
         settle_name(name, object)?;
         Ok(warnings)
@@ -378,15 +403,8 @@ impl<'a> Write<'a> {
         Manager { name, api_version: &self.place.api_version, subresource: self.part.subresource(), reset, time }
     }
 
-    fn answer(
-        &self,
-        mut object: Value,
-        revision: Option<Revision>,
-        created: bool,
-        warnings: &[String],
-    ) -> Result<Saved> {
-        object["apiVersion"] = self.place.api_version.as_str().into();
-        let stored = object::encode(&self.place.cluster, object)?;
+    fn answer(&self, object: Value, revision: Option<Revision>, created: bool, warnings: &[String]) -> Result<Saved> {
+        let stored = object::encode(&self.place.cluster, self.place.served_form(object))?;
         Ok(Saved { stored, revision, created, warnings: warnings.to_vec() })
     }
 }
@@ -394,7 +412,25 @@ impl<'a> Write<'a> {
 impl Place {
     /// A stored object in the version that was asked for.
     pub(crate) fn served_form(&self, mut object: Value) -> Value {
+        conversion::from_stored(&self.served.resource, &mut object);
         object["apiVersion"] = json!(self.api_version);
         object
+    }
+
+    /// Brings an object of the version that was asked for into the one that is stored.
+    fn stored_form(&self, name: &str, object: &mut Value) -> Result<()> {
+        conversion::to_stored(&self.served.resource, object).map_err(|errors| invalid(self, name, errors))?;
+        object["apiVersion"] = self.storage_api_version().into();
+        Ok(())
+    }
+
+    /// The same place in the version that is stored, when its objects have other fields than this one's.
+    fn stored(&self) -> Option<Self> {
+        let resource = &self.served.resource;
+        if !conversion::is_needed(resource) {
+            return None;
+        }
+        let served = Surface::base().find(&resource.group, &resource.storage_version, &resource.plural).cloned()?;
+        Some(Self { api_version: self.storage_api_version(), served, ..self.clone() })
     }
 }

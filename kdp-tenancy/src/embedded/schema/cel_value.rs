@@ -41,11 +41,11 @@ pub(super) fn convert(node: &Node, value: &Value, place: Place, fields: &Fields,
 
 /// Sizes that bound what a rule can iterate over.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Largest {
+pub(crate) struct Largest {
     /// Longest list or map.
-    pub(super) collection: usize,
+    pub(crate) collection: usize,
     /// Longest text, in bytes.
-    pub(super) text: usize,
+    pub(crate) text: usize,
 }
 
 fn convert_fields(

@@ -11,7 +11,7 @@ use super::cel_value::Largest;
 ///
 /// A step takes well under a microsecond, so a rule ends within a second or two even when the
 /// estimate is exact. Most rules take a few hundred steps.
-pub(super) const BUDGET: u64 = 10_000_000;
+pub(crate) const BUDGET: u64 = 10_000_000;
 
 /// What a regular expression counts for: it is compiled anew at each evaluation.
 const REGEX_STEPS: u64 = 100;
@@ -56,7 +56,7 @@ impl Fields {
 
 /// Names and size of an expression.
 #[derive(Debug, Default)]
-pub(super) struct Outline {
+pub(crate) struct Outline {
     /// Variables it does not bind itself.
     variables: BTreeSet<String>,
     /// What it reads of `self` and `oldSelf`.
@@ -71,7 +71,7 @@ pub(super) struct Outline {
 }
 
 impl Outline {
-    pub(super) fn of(expression: &IdedExpr) -> Self {
+    pub(crate) fn of(expression: &IdedExpr) -> Self {
         let mut outline = Self::default();
         outline.visit(expression, &mut Vec::new(), 0);
         outline
@@ -82,7 +82,7 @@ impl Outline {
     }
 
     /// An upper bound of the steps of one evaluation over data of this size.
-    pub(super) fn cost(&self, largest: Largest) -> u64 {
+    pub(crate) fn cost(&self, largest: Largest) -> u64 {
         let turns = if self.splits_text { largest.collection.max(largest.text) } else { largest.collection };
         self.steps.saturating_mul((turns.max(1) as u64).saturating_pow(self.loops))
     }

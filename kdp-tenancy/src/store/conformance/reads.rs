@@ -81,6 +81,15 @@ pub async fn a_limit_cuts_off_and_counts_the_rest(store: SharedStore) {
     check(None, &["a/1", "a/2", "a/4"], 0).await;
 }
 
+/// What remains is counted up to a bound, and what is beyond it can still be read.
+pub async fn the_rest_of_something_large_is_not_counted_to_its_end(store: SharedStore) {
+    let keys = RangePage::COUNTED + 2;
+    change(&*store, (0..keys).map(|i| put(&format!("a/{i:06}"), "1"))).await;
+    let page = range(&*store, RangeQuery { limit: Some(1), ..RangeQuery::prefix("a/") }).await;
+    assert_eq!(page.remaining, RangePage::COUNTED);
+    assert_eq!(range(&*store, RangeQuery::prefix("a/")).await.entries.len(), keys);
+}
+
 /// A list read in pages does not see what happens between them.
 pub async fn pages_of_one_revision_are_one_snapshot(store: SharedStore) {
     change(&*store, ["1", "2", "3", "4"].map(|key| put(key, "old"))).await;

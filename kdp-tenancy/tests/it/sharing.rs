@@ -1,0 +1,7 @@
+//! Sharing of APIs: what a provider reaches of its consumers, and what it does not.
+
+mod claims;
+mod consent;
+mod lifecycle;
+mod stage;
+mod versions;
