@@ -50,8 +50,14 @@ use tokio_util::{
 
 pub use self::options::EmbeddedOptions;
 use self::{
-    auth::{PeerIdentity, WorkspaceAuthenticators, service_account::ServiceAccountTokens}, authorizer::Authorizer, http::ApiServer, index::Index, kubeconfig::Kubeconfig, pki::Pki,
-    registry::Registry, urls::Urls,
+    auth::{PeerIdentity, WorkspaceAuthenticators, service_account::ServiceAccountTokens},
+    authorizer::Authorizer,
+    http::ApiServer,
+    index::Index,
+    kubeconfig::Kubeconfig,
+    pki::Pki,
+    registry::Registry,
+    urls::Urls,
 };
 use crate::{
     Error, Server,

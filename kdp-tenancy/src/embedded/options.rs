@@ -70,8 +70,7 @@ impl EmbeddedOptions {
     /// Naming each faulty field of the configuration.
     pub fn with_oidc(mut self, configuration: &AuthenticationConfiguration) -> Result<Self, Error> {
         let oidc = Oidc::compile(&configuration.jwt, Trust::Operator).map_err(|faults| {
-            let faults: Vec<String> =
-                faults.iter().map(|fault| format!("{}: {}", fault.field, fault.detail)).collect();
+            let faults: Vec<String> = faults.iter().map(|fault| format!("{}: {}", fault.field, fault.detail)).collect();
             kdp_core::Error::new(ErrorKind::Invalid, "use", "the authentication configuration", faults.join("; "))
         })?;
         let oidc = Arc::new(oidc);

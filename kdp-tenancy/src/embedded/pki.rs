@@ -19,8 +19,8 @@ use kdp_core::{Error, ErrorKind, Identity};
 use rustls::pki_types::CertificateDer;
 
 use self::authority::Authority;
-pub(crate) use self::token_keys::TokenKeys;
 pub(crate) use self::client_certificate::read_client_subject;
+pub(crate) use self::token_keys::TokenKeys;
 pub use self::{client_certificate::ClientCertificate, server_certificate::ServerCertificate};
 
 /// File that holds the authority: its certificate and its private key, together so that no crash

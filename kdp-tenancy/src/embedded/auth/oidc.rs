@@ -71,7 +71,11 @@ impl Oidc {
                     keys: IssuerKeys::new(url, entry.issuer.discovery_url.as_deref(), fetch),
                 }),
                 Err(problem) => {
-                    errors.push(FieldError::invalid(format!("{path}.issuer.certificateAuthority"), "<omitted>", problem));
+                    errors.push(FieldError::invalid(
+                        format!("{path}.issuer.certificateAuthority"),
+                        "<omitted>",
+                        problem,
+                    ));
                 }
             }
         }

@@ -9,10 +9,7 @@ use std::{collections::HashMap, sync::Arc};
 use async_trait::async_trait;
 use kdp_core::{
     LogicalClusterName, WorkspacePath,
-    api::{
-        core::LOGICAL_CLUSTER_NAME,
-        tenancy::WorkspaceAuthenticationConfigurationSpec,
-    },
+    api::{core::LOGICAL_CLUSTER_NAME, tenancy::WorkspaceAuthenticationConfigurationSpec},
 };
 use parking_lot::Mutex;
 use serde::Deserialize;

@@ -26,9 +26,8 @@ pub(super) async fn answer(call: &Call<'_>, place: &Place, name: &str, body: &Va
     let registry = &call.server.registry;
     let namespace = place.namespace.as_deref().unwrap_or_default();
     let find = async |plural: &str, name: &str| registry.find(&place.cluster, "", plural, Some(namespace), name).await;
-    let (_, account) = find("serviceaccounts", name)
-        .await?
-        .ok_or_else(|| StatusError::not_found(place.reference(), name))?;
+    let (_, account) =
+        find("serviceaccounts", name).await?.ok_or_else(|| StatusError::not_found(place.reference(), name))?;
     let request = Request::parse(body, &account)?;
     let secret = match request.secret()? {
         None => None,

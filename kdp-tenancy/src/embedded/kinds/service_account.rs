@@ -29,8 +29,5 @@ pub(crate) fn namespace_content(
         "metadata": {"name": ROOT_CA, "namespace": namespace},
         "data": {"ca.crt": registry.pki.ca_pem()},
     });
-    Ok([
-        put_new(cluster, "", "serviceaccounts", "v1", account)?,
-        put_new(cluster, "", "configmaps", "v1", authority)?,
-    ])
+    Ok([put_new(cluster, "", "serviceaccounts", "v1", account)?, put_new(cluster, "", "configmaps", "v1", authority)?])
 }

@@ -62,6 +62,9 @@ impl Registry {
         };
         let mut sights = Vec::new();
         for cluster in clusters {
+            if place.leaves_out(&self.index, &cluster) {
+                continue;
+            }
             let now = view.sight(&self.index.grants(&cluster), place);
             if now == Sight::Nothing {
                 continue;

@@ -58,12 +58,8 @@ impl Mapping {
             compiler.errors.push(FieldError::required(path("claimMappings.username"), detail));
         }
         let groups = &mappings.groups;
-        let groups = compiler.source(
-            &groups.claim,
-            groups.prefix.as_deref(),
-            &groups.expression,
-            path("claimMappings.groups"),
-        );
+        let groups =
+            compiler.source(&groups.claim, groups.prefix.as_deref(), &groups.expression, path("claimMappings.groups"));
         let uid = &mappings.uid;
         let uid = compiler.source(&uid.claim, Some(""), &uid.expression, path("claimMappings.uid"));
         let extra = mappings.extra.iter().enumerate().filter_map(|(index, extra)| {

@@ -43,10 +43,26 @@ fn a_faulty_configuration_names_the_field() {
     check("/issuer/audiences", json!(["a", "b"]), &["jwt[0].issuer.audienceMatchPolicy"]);
     check("/claimMappings/username", json!({}), &["jwt[0].claimMappings.username"]);
     check("/claimMappings/username", json!({"claim": "sub"}), &["jwt[0].claimMappings.username.prefix"]);
-    check("/claimMappings/username", json!({"expression": "claims."}), &["jwt[0].claimMappings.username.expression", "jwt[0].claimMappings.username"]);
-    check("/claimMappings/groups", json!({"claim": "g", "prefix": "", "expression": "claims.g"}), &["jwt[0].claimMappings.groups"]);
-    check("/claimMappings/extra", json!([{"key": "x", "valueExpression": "claims.x"}]), &["jwt[0].claimMappings.extra[0].key"]);
-    check("/claimMappings/extra", json!([{"key": "a.k8s.io/x", "valueExpression": "'x'"}]), &["jwt[0].claimMappings.extra[0].key"]);
+    check(
+        "/claimMappings/username",
+        json!({"expression": "claims."}),
+        &["jwt[0].claimMappings.username.expression", "jwt[0].claimMappings.username"],
+    );
+    check(
+        "/claimMappings/groups",
+        json!({"claim": "g", "prefix": "", "expression": "claims.g"}),
+        &["jwt[0].claimMappings.groups"],
+    );
+    check(
+        "/claimMappings/extra",
+        json!([{"key": "x", "valueExpression": "claims.x"}]),
+        &["jwt[0].claimMappings.extra[0].key"],
+    );
+    check(
+        "/claimMappings/extra",
+        json!([{"key": "a.k8s.io/x", "valueExpression": "'x'"}]),
+        &["jwt[0].claimMappings.extra[0].key"],
+    );
     check("/claimValidationRules", json!([{}]), &["jwt[0].claimValidationRules[0]"]);
     let endless = "claims.a.all(x, claims.a.all(y, claims.a.all(z, x + y + z > 0)))";
     check("/userValidationRules", json!([{"expression": endless}]), &["jwt[0].userValidationRules[0].expression"]);
@@ -69,11 +85,16 @@ fn claims_become_a_user() {
             "extra": [{"key": "example.com/level", "valueExpression": "string(claims.level)"},
                 {"key": "example.com/none", "valueExpression": "[]"}],
         });
-        entry["claimValidationRules"] = json!([{"claim": "sub", "requiredValue": "ann"}, {"expression": "claims.level >= 3"}]);
-        entry["userValidationRules"] = json!([{"expression": "!user.username.startsWith('system:') && 'r:a' in user.groups"}]);
+        entry["claimValidationRules"] =
+            json!([{"claim": "sub", "requiredValue": "ann"}, {"expression": "claims.level >= 3"}]);
+        entry["userValidationRules"] =
+            json!([{"expression": "!user.username.startsWith('system:') && 'r:a' in user.groups"}]);
     });
     let user = user.unwrap();
-    assert_eq!((&*user.username, &*user.groups, user.uid.as_deref()), ("x:ann", &["r:a".into(), "r:b".into()][..], Some("7")));
+    assert_eq!(
+        (&*user.username, &*user.groups, user.uid.as_deref()),
+        ("x:ann", &["r:a".into(), "r:b".into()][..], Some("7"))
+    );
     assert_eq!(user.extra, [("example.com/level".to_owned(), vec!["3".to_owned()])].into());
 }
 
@@ -85,11 +106,17 @@ fn claims_that_break_a_rule_stand_for_nobody() {
     };
     check(json!({}), |_| {});
     check(json!({"sub": 7}), |_| {});
-    check(json!({"sub": "hunter2"}), |entry| entry["claimValidationRules"] = json!([{"claim": "hd", "requiredValue": "x"}]));
-    check(json!({"sub": "hunter2"}), |entry| entry["claimValidationRules"] = json!([{"expression": "claims.sub == 'x'"}]));
+    check(json!({"sub": "hunter2"}), |entry| {
+        entry["claimValidationRules"] = json!([{"claim": "hd", "requiredValue": "x"}])
+    });
+    check(json!({"sub": "hunter2"}), |entry| {
+        entry["claimValidationRules"] = json!([{"expression": "claims.sub == 'x'"}])
+    });
     check(json!({"sub": "hunter2"}), |entry| entry["claimValidationRules"] = json!([{"expression": "claims.sub"}]));
     check(json!({"sub": "hunter2"}), |entry| entry["claimValidationRules"] = json!([{"expression": "claims.missing"}]));
-    check(json!({"sub": "hunter2"}), |entry| entry["userValidationRules"] = json!([{"expression": "user.username == 'x'"}]));
+    check(json!({"sub": "hunter2"}), |entry| {
+        entry["userValidationRules"] = json!([{"expression": "user.username == 'x'"}])
+    });
     check(json!({"email": "hunter2", "email_verified": false}), |entry| {
         entry["claimMappings"]["username"] = json!({"claim": "email", "prefix": ""});
     });

@@ -147,8 +147,9 @@ fn rules_are_listed_by_resources_and_paths() {
 #[tokio::test]
 async fn a_token_is_reviewed() {
     let authenticator = Authenticator::new().with_tokens(StaticTokens::new().with_token("good", identity()));
-    let ask =
-        async |spec: Value| token_review(&review("TokenReview", "authentication.k8s.io", spec), &authenticator, None).await;
+    let ask = async |spec: Value| {
+        token_review(&review("TokenReview", "authentication.k8s.io", spec), &authenticator, None).await
+    };
     let answer = ask(json!({ "token": "good", "audiences": ["vault"] })).await.unwrap();
     let expected = json!({
         "authenticated": true,
