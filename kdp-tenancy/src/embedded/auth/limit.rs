@@ -1,5 +1,8 @@
 //! The most that an export lets the users of its consumers do: its maximal permission policy.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use kdp_core::{Identity, LogicalClusterName};

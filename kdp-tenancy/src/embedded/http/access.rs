@@ -39,7 +39,10 @@ impl Call<'_> {
                 self.only_masters().await?;
                 let served = find(&Surface::base(), path)?;
                 let mut place = Self::several(served, path, verb, WatchScope::All)?;
-                place.coverage = Some(self.server.registry.index.clusters());
+                let index = &self.server.registry.index;
+                let mut clusters = index.clusters();
+                clusters.retain(|cluster| !place.place.leaves_out(index, cluster));
+                place.coverage = Some(clusters);
                 Ok(place)
             }
             Scope::Export { export, consumer } => self.export_place(export, consumer.as_ref(), path, verb).await,

@@ -62,9 +62,9 @@ impl Standing {
 }
 
 fn standing(place: &Place) -> impl Iterator<Item = &'static Standing> {
-    let is_rbac = place.served.resource.group == "rbac.authorization.k8s.io";
-    let kind = place.served.resource.kind.clone();
-    STANDING.iter().filter(move |standing| is_rbac && standing.kind == kind)
+    let resource = &place.served.resource;
+    let all = if resource.group == "rbac.authorization.k8s.io" { STANDING.as_slice() } else { &[] };
+    all.iter().filter(|standing| standing.kind == resource.kind)
 }
 
 /// The object of this name that a place has without storing it.

@@ -32,7 +32,7 @@ async fn a_watch_ends_when_its_user_loses_the_right() {
     make_admin(&client, "admin").await;
     make_admin(&client, "other").await;
     create(&client, CONFIG_MAPS, config_map("first")).await;
-    let path = "/api/v1/configmaps?watch=true";
+    let path = "/api/v1/configmaps?watch=true&labelSelector=test";
     let mut lines = watch(&user(&control_plane, "root:a", "admin"), path).await;
     let mut others = watch(&user(&control_plane, "root:a", "other"), path).await;
     assert_eq!(next(&mut lines).await["object"]["metadata"]["name"], "first");
@@ -50,7 +50,7 @@ async fn a_watch_ends_when_its_workspace_is_suspended() {
     workspace(&control_plane, "root", "a").await;
     let client = system(&control_plane, "root:a");
     create(&client, CONFIG_MAPS, config_map("first")).await;
-    let mut lines = watch(&client, "/api/v1/configmaps?watch=true").await;
+    let mut lines = watch(&client, "/api/v1/configmaps?watch=true&labelSelector=test").await;
     assert_eq!(next(&mut lines).await["object"]["metadata"]["name"], "first");
     kdp_tenancy::lifecycle::suspend(&control_plane, &"root:a".parse().unwrap()).await.unwrap();
     assert_eq!(until_it_ends(lines).await, Vec::<Value>::new());
@@ -67,9 +67,38 @@ async fn a_watch_of_all_workspaces_passes_over_a_suspended_one_and_takes_it_in_a
     let path = "root:a".parse().unwrap();
     kdp_tenancy::lifecycle::suspend(&control_plane, &path).await.unwrap();
     let everywhere = control_plane.client(&Endpoint::AllWorkspaces, &Identity::system_masters()).unwrap();
-    let mut lines = watch(&everywhere, "/api/v1/configmaps?watch=true").await;
+    let mut lines = watch(&everywhere, "/api/v1/configmaps?watch=true&labelSelector=test").await;
     create(&b, CONFIG_MAPS, config_map("in-b")).await;
     assert_eq!(next(&mut lines).await["object"]["metadata"]["name"], "in-b");
     kdp_tenancy::lifecycle::resume(&control_plane, &path).await.unwrap();
     assert_eq!(next(&mut lines).await["object"]["metadata"]["name"], "in-a");
+}
+
+#[tokio::test]
+async fn a_providers_watch_of_a_consumer_ends_when_the_claim_is_withdrawn() {
+    let control_plane = Embedded::in_memory().await.unwrap();
+    let (_, one) = suspension::tenants(&control_plane).await;
+    let client = system(&control_plane, "root:a");
+    create(&client, CONFIG_MAPS, config_map("first")).await;
+    let provider = control_plane.client(&one, &Identity::system_masters()).unwrap();
+    let mut lines = watch(&provider, "/api/v1/configmaps?watch=true&labelSelector=test").await;
+    assert_eq!(next(&mut lines).await["object"]["metadata"]["name"], "first");
+    let rejected = json!({"spec": {"permissionClaims": [
+        {"group": "", "resource": "configmaps", "verbs": ["*"], "selector": {"matchAll": true}, "state": "Rejected"}]}});
+    let (code, answer) = patch(&client, "/apis/apis.kcp.io/v1alpha2/apibindings/e", rejected).await;
+    assert_eq!(code, 200, "{answer}");
+    assert_eq!(until_it_ends(lines).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_providers_watch_of_all_consumers_passes_over_a_suspended_one_and_takes_it_in_again() {
+    let control_plane = Embedded::in_memory().await.unwrap();
+    let (all, _) = suspension::tenants(&control_plane).await;
+    create(&system(&control_plane, "root:a"), CONFIG_MAPS, config_map("kept")).await;
+    let provider = control_plane.client(&all, &Identity::system_masters()).unwrap();
+    let path = "root:a".parse().unwrap();
+    kdp_tenancy::lifecycle::suspend(&control_plane, &path).await.unwrap();
+    let mut lines = watch(&provider, "/api/v1/configmaps?watch=true&labelSelector=test").await;
+    kdp_tenancy::lifecycle::resume(&control_plane, &path).await.unwrap();
+    assert_eq!(next(&mut lines).await["object"]["metadata"]["name"], "kept");
 }

@@ -187,6 +187,22 @@ fn an_impersonated_user_has_no_rights_in_other_workspaces() {
 }
 
 #[test]
+fn a_suspended_workspace_refuses_masters_too_and_says_nothing_to_strangers() {
+    let (name, policy) = (cluster("abc"), policy());
+    let object =
+        json!({"metadata": {"annotations": {"core.kcp.io/inactive": "true"}}, "status": {"phase": "Inactive"}});
+    let gate = Gate::read(object.to_string().as_bytes());
+    let authorizer = WorkspaceAuthorizer::new(&name, Some(&policy)).with_gate(gate.as_ref());
+    let reason = |identity: &Identity| match authorizer.decide(identity, &SECRETS) {
+        Decision::NoOpinion(reason) => reason,
+        Decision::Allow(reason) => panic!("allowed: {reason}"),
+    };
+    assert_eq!(reason(&Identity::system_masters()), "the logical cluster is marked inactive");
+    assert_eq!(reason(&user("admin", &[])), "the logical cluster is marked inactive");
+    assert_eq!(reason(&user("mallory", &[])), "access denied");
+}
+
+#[test]
 fn who_is_not_let_in_has_no_rules() {
     let (name, policy) = (cluster("abc"), policy());
     let authorizer = WorkspaceAuthorizer::new(&name, Some(&policy));
