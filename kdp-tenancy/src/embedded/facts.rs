@@ -15,7 +15,7 @@ use parking_lot::RwLock;
 
 pub(crate) use self::changes::Changes;
 use super::{auth::Gate, key::ParsedKey, object, roles::Sources, surface::ExportId};
-use crate::store::{Entry, Event};
+use crate::store::Entry;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -103,15 +103,4 @@ impl Facts {
     pub(crate) fn changes(&self) -> &Arc<Changes> {
         &self.changes
     }
-}
-
-/// Whether an event of a LogicalCluster opens a suspended workspace to providers again.
-pub(crate) fn resumes(event: &Event) -> bool {
-    let keeps_out = |entry: &Option<Entry>| {
-        let gate = entry.as_ref().and_then(|entry| Gate::read(&object::to_json(entry)));
-        gate.is_some_and(|gate| gate.keeps_providers_out())
-    };
-    ParsedKey::parse(&event.key).is_some_and(|key| key.is("core.kcp.io", "logicalclusters"))
-        && keeps_out(&event.previous)
-        && !keeps_out(&event.entry)
 }

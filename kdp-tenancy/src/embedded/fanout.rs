@@ -14,13 +14,13 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{facts, key::ParsedKey, surface::ExportId};
+use super::{key::ParsedKey, surface::ExportId};
 use crate::store::{Event, Revision, SharedStore, StoreError, Watch, WatchSender};
 
 /// How many events may wait for a reader before it is cut off, as in the stores.
 const CAPACITY: usize = 16 << 10;
 
-/// What a watch wants to hear of, besides suspended workspaces that open again.
+/// What a watch wants to hear of.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Topics {
     /// Objects of a resource, in every logical cluster.
@@ -70,9 +70,6 @@ impl Fanout {
             readers.extend(exports().iter().filter_map(|export| inner.by_export.get(export)).flatten());
             readers.sort_unstable();
             readers.dedup();
-        }
-        if facts::resumes(event) {
-            readers = inner.readers.keys().copied().collect();
         }
         for id in readers {
             let Some(reader) = inner.readers.get_mut(&id) else { continue };
@@ -166,7 +163,7 @@ impl Topics {
             .resource
             .as_ref()
             .is_some_and(|(group, plural)| ParsedKey::parse(&event.key).is_some_and(|key| key.is(group, plural)));
-        is_resource || (self.bindings_of.is_some() && is_binding(event)) || facts::resumes(event)
+        is_resource || (self.bindings_of.is_some() && is_binding(event))
     }
 }
 

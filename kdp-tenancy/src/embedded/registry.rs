@@ -93,11 +93,6 @@ impl Place {
         Self { cluster, served, namespace, api_version, sight: Sight::Everything, may_create: true }
     }
 
-    /// Whether reads across logical clusters leave this one out: it is suspended.
-    pub(crate) fn leaves_out(&self, index: &Index, cluster: &LogicalClusterName) -> bool {
-        !self.is("core.kcp.io", "logicalclusters") && index.facts().is_suspended(cluster)
-    }
-
     pub(crate) fn reference(&self) -> ResourceRef<'_> {
         ResourceRef { group: &self.served.resource.group, plural: &self.served.resource.plural }
     }

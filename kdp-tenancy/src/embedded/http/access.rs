@@ -39,10 +39,7 @@ impl Call<'_> {
                 self.only_masters().await?;
                 let served = find(&Surface::base(), path)?;
                 let mut place = Self::several(served, path, verb, WatchScope::All)?;
-                let index = &self.server.registry.index;
-                let mut clusters = index.clusters();
-                clusters.retain(|cluster| !place.place.leaves_out(index, cluster));
-                place.coverage = Some(clusters);
+                place.coverage = Some(self.server.registry.index.clusters());
                 Ok(place)
             }
             Scope::Export { export, consumer } => self.export_place(export, consumer.as_ref(), path, verb).await,

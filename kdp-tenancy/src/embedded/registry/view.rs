@@ -70,8 +70,6 @@ impl Registry {
         place: &Place,
         cluster: &LogicalClusterName,
         revision: Revision,
-        cluster: &LogicalClusterName,
-        revision: Revision,
     ) -> Result<Sight> {
         let now = view.sight(&self.index.grants(cluster), place);
         if now == Sight::Nothing {

@@ -17,7 +17,6 @@ use super::{
 use crate::{
     embedded::{
         consumers::{Consumer, Sight},
-        facts,
         fanout::Topics,
         http::query::Query,
         key::{ParsedKey, cluster_prefix},
@@ -226,16 +225,6 @@ impl WatchStream {
     /// Works out what the client is told of an event.
     async fn take(&mut self, event: &Event) -> Result<()> {
         let Some(key) = ParsedKey::parse(&event.key).filter(|_| event.revision > self.seen) else { return Ok(()) };
-        if self.is_wide() {
-            if facts::resumes(event) && !self.is_about(&key) {
-                return self.reopen(event, &key).await;
-            }
-            // That an object is gone is told all the same: nobody would tell it later.
-            let leaves_out = |cluster| self.place.leaves_out(&self.registry.index, &cluster);
-            if event.entry.is_some() && key.cluster.parse().is_ok_and(leaves_out) {
-                return Ok(());
-            }
-        }
         let view = match &self.scope {
             WatchScope::View(view) => view.clone(),
             WatchScope::All if key.cluster.starts_with("system:") => return Ok(()),
@@ -260,27 +249,6 @@ impl WatchStream {
             return Ok(());
         }
         self.turn(cluster, event, &before, &after).await
-    }
-
-    /// Whether the watch covers several logical clusters.
-    fn is_wide(&self) -> bool {
-        matches!(&self.scope, WatchScope::View(View { consumer: None, .. }) | WatchScope::All)
-    }
-
-    /// Takes in what is in a workspace that is no longer suspended: it was left out before.
-    async fn reopen(&mut self, event: &Event, key: &ParsedKey<'_>) -> Result<()> {
-        let Ok(cluster) = key.cluster.parse::<LogicalClusterName>() else { return Ok(()) };
-        self.registry.index.seen(event.revision).await;
-        let sight = match &self.scope {
-            WatchScope::View(view) => {
-                view.sight(&*self.registry.grants_at(&cluster, event.revision).await?, &self.place)
-            }
-            WatchScope::All | WatchScope::One => Sight::Everything,
-        };
-        if sight == Sight::Nothing {
-            return Ok(());
-        }
-        self.turn(cluster, event, &Sight::Nothing, &sight).await
     }
 
     /// Tells of an event of one object, seen with these sights before and after it.
