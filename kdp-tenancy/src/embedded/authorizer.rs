@@ -54,7 +54,7 @@ impl Authorizer {
         attributes: &Attributes<'_>,
     ) -> Result<bool> {
         let policy = self.policy(Some(cluster)).await?;
-        Ok(policy.is_some_and(|policy| policy.decide(identity, attributes).is_allowed()))
+        Ok(policy.is_some_and(|policy| WorkspaceAuthorizer::new(cluster, Some(&policy)).grants(identity, attributes)))
     }
 
     async fn policy(&self, cluster: Option<&LogicalClusterName>) -> Result<Option<Arc<super::auth::Policy>>> {
