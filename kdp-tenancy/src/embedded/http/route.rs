@@ -95,7 +95,8 @@ fn target(segments: &[&str]) -> Target {
     let path = || Target::Path(format!("/{}", segments.join("/").trim_end_matches('/')));
     let (group, version, rest) = match segments {
         ["api", version, rest @ ..] if !rest.is_empty() => ("", *version, rest),
-        ["apis", group, version, rest @ ..] if !rest.is_empty() => (*group, *version, rest),
+        // The core group is at `/api` alone.
+        ["apis", group, version, rest @ ..] if !rest.is_empty() && !group.is_empty() => (*group, *version, rest),
         _ => return path(),
     };
     let base = ResourcePath { group: group.into(), version: version.into(), ..ResourcePath::default() };

@@ -35,7 +35,7 @@ const KINDS: [Kind; 8] = [
         plural: "secrets",
         kind: "Secret",
         is_namespaced: true,
-        content: |n| json!({"stringData": {"k": n.to_string()}}),
+        content: |n| json!({"data": {"k": if n == 0 { "MA==" } else { "MQ==" }}}),
     },
     Kind {
         root: "/api/v1",
