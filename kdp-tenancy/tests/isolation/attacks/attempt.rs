@@ -1,5 +1,7 @@
 //! One row of the table.
 
+use std::fmt;
+
 use super::wire::Answer;
 
 /// Something that is tried. In its texts, `<victim>` is the victim's path, `<v>` its logical cluster,
@@ -79,7 +81,7 @@ impl Attempt {
         self
     }
 
-    pub(super) fn body(mut self, content_type: &str, text: impl ToString) -> Self {
+    pub(super) fn body(mut self, content_type: &str, text: impl fmt::Display) -> Self {
         if let Message::Request { body, .. } = &mut self.message {
             *body = text.to_string();
         }

@@ -2,6 +2,7 @@
 
 mod crowd;
 mod home;
+mod objects;
 
 use std::fmt;
 
@@ -172,4 +173,8 @@ pub(super) fn steps(seed: u64) -> Vec<Step> {
 /// One of some.
 fn pick<T: Clone>(rng: &mut StdRng, some: &[T]) -> T {
     some[rng.random_range(0..some.len())].clone()
+}
+
+fn send<const N: usize>(requests: [Request; N]) -> Vec<Ask> {
+    requests.into_iter().map(Ask::Send).collect()
 }
