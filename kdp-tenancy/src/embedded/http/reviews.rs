@@ -30,7 +30,7 @@ pub(super) async fn answer(call: &Call<'_>, place: &Place, review: &Value) -> Re
         }
         "SelfSubjectRulesReview" => {
             reviews::self_subject_rules_review(review, &call.identity, |identity, namespace| {
-                policy.as_ref().map_or_else(Default::default, |policy| policy.rules_for(identity, namespace))
+                authorizer.rules_for(identity, namespace)
             })
         }
         "TokenReview" => reviews::token_review(review, &call.server.authenticator).await,
