@@ -196,6 +196,8 @@ mod tests {
         ] {
             assert_eq!(Route::parse(path).unwrap_err().code(), 404, "{path}");
         }
+        let nameless_group = Route::parse("/apis//v1/secrets").unwrap();
+        assert_eq!(nameless_group.target, Target::Path("/apis//v1/secrets".into()));
     }
 
     proptest! {
