@@ -327,3 +327,34 @@ async fn hostile_shapes_of_builtin_objects_are_refused_and_nothing_breaks() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_service_account_of_another_workspace_does_not_learn_the_rights_of_the_local_one() {
+    let t = Tenants::new().await;
+    let group = "rbac.authorization.k8s.io";
+    let theirs = system(&t.control_plane, "root:victim");
+    let bindings = dynamic(theirs, "", group, "v1", "ClusterRoleBinding", "clusterrolebindings");
+    let foreign = format!("system:kcp:serviceaccount:{}:default:robot", t.attacker);
+    for (name, role, subject) in [
+        ("local", "cluster-admin", json!({"kind": "ServiceAccount", "namespace": "default", "name": "robot"})),
+        ("foreign", "system:kcp:workspace:access", json!({"apiGroup": group, "kind": "User", "name": foreign})),
+    ] {
+        let binding = json!({"apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": name},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role}, "subjects": [subject]});
+        bindings.create(&PostParams::default(), &object(binding)).await.unwrap();
+    }
+    let home = ("authentication.kcp.io/cluster-name".to_owned(), vec![t.attacker.to_string()]);
+    let robot = Identity {
+        username: "system:serviceaccount:default:robot".into(),
+        extra: [home].into(),
+        ..Identity::default()
+    };
+    let client = t.control_plane.client(&Endpoint::Workspace("root:victim".parse().unwrap()), &robot).unwrap();
+    let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": "default"}});
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+    let (code, text) = answer(&client, &Method::POST, path, &[], &review.to_string()).await;
+    let review: Value = serde_json::from_str(&text).unwrap();
+    let rules = review["status"]["resourceRules"].as_array().unwrap();
+    assert_eq!(code, 200);
+    assert!(!rules.iter().any(|rule| rule["verbs"] == json!(["*"])), "{rules:?}");
+}

@@ -114,7 +114,8 @@ fn target(segments: &[&str]) -> Target {
     let path = || Target::Path(format!("/{}", segments.join("/").trim_end_matches('/')));
     let (group, version, rest) = match segments {
         ["api", version, rest @ ..] if !rest.is_empty() => ("", *version, rest),
-        ["apis", group, version, rest @ ..] if !rest.is_empty() => (*group, *version, rest),
+        // The core group is at `/api` alone.
+        ["apis", group, version, rest @ ..] if !rest.is_empty() && !group.is_empty() => (*group, *version, rest),
         _ => return path(),
     };
     let base = ResourcePath { group: group.into(), version: version.into(), ..ResourcePath::default() };
@@ -214,6 +215,8 @@ mod tests {
         ] {
             assert_eq!(Route::parse(path).unwrap_err().code(), 404, "{path}");
         }
+        let nameless_group = Route::parse("/apis//v1/secrets").unwrap();
+        assert_eq!(nameless_group.target, Target::Path("/apis//v1/secrets".into()));
     }
 
     proptest! {
