@@ -22,13 +22,15 @@
 //! ```
 //!
 //! [`Embedded::server`] adds HTTPS for kubectl and everybody else outside the process. Where data is
-//! kept is behind the seam [`store::Store`].
+//! kept is behind the seam [`store::Store`]. [`Kcp`] is the same for a kcp server that runs elsewhere.
 
 pub mod embedded;
 mod error;
+pub mod kcp;
 mod server;
 pub mod store;
 
 pub use embedded::{Embedded, EmbeddedOptions};
 pub use error::Error;
+pub use kcp::Kcp;
 pub use server::Server;

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod claims;
+mod conformance;
 mod crud;
 mod disguises;
 mod exports;
