@@ -63,8 +63,7 @@ async fn headers(identity: &Identity) -> HeaderMap {
         async { Ok::<_, Infallible>(Response::new(())) }
     });
     identity::headers(identity).unwrap().layer(service).call(Request::new(())).await.unwrap();
-    let headers = seen.lock().clone();
-    headers
+    seen.lock().clone()
 }
 
 #[tokio::test]
