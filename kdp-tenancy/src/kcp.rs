@@ -21,11 +21,16 @@ use self::exports::Exports;
 
 /// A kcp server, reached over the network with one credential.
 ///
-/// A client for [`Identity::system_masters`] uses the credential as it is; the platform therefore
-/// has the rights of the credential and not of `system:masters`, which kcp lets nobody impersonate
-/// who is not a member. A client for anybody else impersonates with every request, so the credential
-/// needs the right to. kcp confines an identity that is impersonated by anybody but a member of
-/// `system:masters` to the workspace of the request.
+/// A client for [`Identity::system_masters`] uses the credential as it is, so the platform has the
+/// rights of the credential. A client for anybody else impersonates with every request, which the
+/// credential needs the right to. What kcp makes of that depends on the credential:
+///
+/// - One in `system:kcp:admin` can make workspaces. Whom it impersonates is confined to the workspace
+///   of the request, and so can neither use a right in another one, such as to bind an export, nor
+///   make a workspace whose type binds exports by default, as the types that come with kcp do.
+/// - One in `system:masters` impersonates without such limits, but kcp records no creator for what
+///   it makes itself, and never initializes such a workspace. Give the platform an identity with
+///   [`Kcp::with_platform_identity`].
 ///
 /// [`Endpoint::AllWorkspaces`] needs a credential in `system:masters` and the address of a shard;
 /// a front-proxy answers 403 there.
@@ -49,6 +54,7 @@ pub struct Kcp {
     config: Arc<Config>,
     servers: Arc<[Server]>,
     exports: Arc<Exports>,
+    platform: Option<Identity>,
 }
 
 /// An address and the connections to it.
@@ -93,7 +99,7 @@ impl Kcp {
             return Err(Error::new(ErrorKind::Invalid, "use", "the configuration", message));
         }
         let server = Server::new(&config, &config.cluster_url)?;
-        Ok(Self { config: Arc::new(config), servers: Arc::new([server]), exports: Arc::default() })
+        Ok(Self { config: Arc::new(config), servers: Arc::new([server]), exports: Arc::default(), platform: None })
     }
 
     /// The same control plane, which may also send requests, with its credential, to `url`.
@@ -109,6 +115,23 @@ impl Kcp {
         let shard = Server::new(&self.config, &uri)?;
         let servers = self.servers.iter().cloned().chain([shard]).collect();
         Ok(Self { servers, ..self })
+    }
+
+    /// The same control plane, in which the platform acts as `identity` where it would use the
+    /// credential as it is: everywhere but at [`Endpoint::AllWorkspaces`].
+    ///
+    /// With a credential in `system:masters`, a member of `system:kcp:admin` is right.
+    #[must_use]
+    pub fn with_platform_identity(self, identity: Identity) -> Self {
+        Self { platform: Some(identity), ..self }
+    }
+
+    /// Whom to impersonate for `identity`, if anybody.
+    fn impersonated<'a>(&'a self, endpoint: &Endpoint, identity: &'a Identity) -> Option<&'a Identity> {
+        if *identity != Identity::system_masters() {
+            return Some(identity);
+        }
+        self.platform.as_ref().filter(|_| *endpoint != Endpoint::AllWorkspaces)
     }
 
     fn main(&self) -> &Server {
@@ -144,8 +167,7 @@ fn unusable(subject: impl fmt::Display) -> Error {
 }
 
 impl ControlPlane for Kcp {
-    /// As the trait says. The identity is the credential's for [`Identity::system_masters`] and
-    /// impersonated otherwise.
+    /// As the trait says; [`Kcp`] says who acts. Has to be called within a Tokio runtime.
     ///
     /// A client for an export looks at its APIExportEndpointSlice with the platform's credential
     /// before its first request, and again when what it found is a minute old. Its requests fail
@@ -156,16 +178,14 @@ impl ControlPlane for Kcp {
     /// # Errors
     /// `Invalid` when the identity has no name or does not fit into HTTP headers.
     fn client(&self, endpoint: &Endpoint, identity: &Identity) -> Result<Client, Error> {
+        let headers = self.impersonated(endpoint, identity).map(identity::headers).transpose()?;
         let (this, endpoint) = (self.clone(), endpoint.clone());
-        let impersonates = *identity != Identity::system_masters();
         let service = tower::service_fn(move |request: Request<Body>| {
             let (this, endpoint) = (this.clone(), endpoint.clone());
             async move { this.send(&endpoint, request).await }
         });
-        if !impersonates {
-            return Ok(Client::new(service, "default"));
-        }
-        let mut service = identity::headers(identity)?.layer(service);
+        let Some(headers) = headers else { return Ok(Client::new(service, "default")) };
+        let mut service = headers.layer(service);
         let guarded = tower::service_fn(move |request: Request<Body>| {
             let refused = names_an_identity(request.headers());
             let answer = (!refused).then(|| tower::Service::call(&mut service, request));

@@ -16,7 +16,9 @@ use crate::{
     api::tenancy::{Workspace, WorkspacePhase},
 };
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(120);
+/// How long a workspace, which may hold many, may take to be deleted.
+const DELETION_DEADLINE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
@@ -102,8 +104,10 @@ impl<'a> Stand<'a> {
     pub(super) async fn delete(&self, place: &Place) -> Outcome {
         let api = self.siblings(place)?;
         api.delete(place.path.base(), &DeleteParams::default()).await?;
-        eventually("the workspace is gone", async || Ok(api.get_opt(place.path.base()).await?.is_none().then_some(())))
-            .await
+        within(DELETION_DEADLINE, "the workspace is gone", async || {
+            Ok(api.get_opt(place.path.base()).await?.is_none().then_some(()))
+        })
+        .await
     }
 
     /// The workspaces of the parent of `place`.
@@ -149,12 +153,18 @@ async fn make(control_plane: &dyn ControlPlane, parent: &WorkspacePath, name: &s
 
 /// Waits until the workspace `name` of `parent` is ready.
 pub(super) async fn ready(api: &Api<Workspace>, parent: &WorkspacePath, name: &str) -> Outcome<Place> {
-    let workspace = eventually("the workspace is ready", async || {
+    let waited = eventually("the workspace is ready", async || {
         let workspace = api.get(name).await?;
         let ready = workspace.status.as_ref().is_some_and(|status| status.phase == WorkspacePhase::Ready);
         Ok(ready.then_some(workspace))
-    })
-    .await?;
+    });
+    let workspace = match waited.await {
+        Ok(workspace) => workspace,
+        Err(failure) => {
+            let conditions = api.get(name).await?.status.unwrap_or_default().conditions;
+            return Err(format!("{failure}; its conditions are {conditions:?}").into());
+        }
+    };
     let Some(cluster) = workspace.spec.cluster else {
         return Err("a ready workspace names no logical cluster".to_owned().into());
     };
@@ -163,13 +173,17 @@ pub(super) async fn ready(api: &Api<Workspace>, parent: &WorkspacePath, name: &s
 
 /// Asks until there is an answer, or the deadline has passed.
 pub(super) async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Outcome<Option<T>>) -> Outcome<T> {
+    within(DEADLINE, what, ask).await
+}
+
+async fn within<T>(deadline: Duration, what: &str, ask: impl AsyncFn() -> Outcome<Option<T>>) -> Outcome<T> {
     let started = Instant::now();
     let mut pause = PAUSE;
     loop {
         if let Some(answer) = ask().await? {
             return Ok(answer);
         }
-        if started.elapsed() > DEADLINE {
+        if started.elapsed() > deadline {
             return Err(format!("it was waited in vain until {what}").into());
         }
         tokio::time::sleep(pause).await;
