@@ -1,5 +1,7 @@
 //! The seam to where workspaces live.
 
+pub mod conformance;
+
 use std::{fmt, sync::Arc};
 
 use crate::{Error, Identity, LogicalClusterName, WorkspacePath};

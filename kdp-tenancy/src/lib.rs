@@ -22,15 +22,17 @@
 //! ```
 //!
 //! [`Embedded::server`] adds HTTPS for kubectl and everybody else outside the process. Where data is
-//! kept is behind the seam [`store::Store`].
+//! kept is behind the seam [`store::Store`]. [`Kcp`] is the same for a kcp server that runs elsewhere.
 
 pub mod archive;
 pub mod embedded;
 mod error;
+pub mod kcp;
 pub mod lifecycle;
 mod server;
 pub mod store;
 
 pub use embedded::{Embedded, EmbeddedOptions};
 pub use error::Error;
+pub use kcp::Kcp;
 pub use server::Server;

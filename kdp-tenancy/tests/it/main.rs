@@ -7,6 +7,7 @@ mod audit;
 mod authn;
 mod authz;
 mod claims;
+mod conformance;
 mod crud;
 mod disguises;
 mod exports;

@@ -92,13 +92,6 @@ impl<'a> WorkspaceAuthorizer<'a> {
         decide_any(self.policy, &callers, attributes)
     }
 
-    /// Whether the workspace grants that, even to somebody who is not let in, such as who binds an
-    /// export of another workspace. Who is confined elsewhere is a stranger here too.
-    #[must_use]
-    pub fn grants(&self, identity: &Identity, attributes: &Attributes<'_>) -> bool {
-        self.policy.decide(&scope::effective(identity, self.cluster), attributes).is_allowed()
-    }
-
     /// Every rule that the identity has, in `namespace` too unless that is empty, and what is wrong
     /// with bindings to roles that do not exist. Who is not let in has none.
     #[must_use]
@@ -132,7 +125,8 @@ impl<'a> WorkspaceAuthorizer<'a> {
     }
 
     /// Whether RBAC grants this, whether or not the identity is let in: what kcp calls a deep
-    /// review, for rights that are asked about from another workspace.
+    /// review, for rights that are asked about from another workspace. Who is
+    /// confined elsewhere is a stranger here.
     #[must_use]
     pub fn grants(&self, identity: &Identity, attributes: &Attributes<'_>) -> bool {
         decide_any(self.policy, &Callers::of(identity, self.cluster), attributes).is_allowed()
