@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     export::export,
     import::import,
-    relocate::{Difference, delete, difference, move_workspace, resume, suspend},
+    relocate::{Difference, difference, move_workspace},
 };
 
 /// What an export or import did.

@@ -1,12 +1,15 @@
-//! Suspending and resuming workspaces.
+//! Suspending, resuming and deleting workspaces.
 
 use kdp_core::{
-    ControlPlane, ControlPlaneExt, Error, WorkspacePath,
-    api::core::{LOGICAL_CLUSTER_NAME, LogicalCluster},
+    ControlPlane, ControlPlaneExt, Error, ErrorKind, WorkspacePath,
+    api::{
+        core::{LOGICAL_CLUSTER_NAME, LogicalCluster},
+        tenancy::Workspace,
+    },
 };
 use kube::{
     Api,
-    api::{Patch, PatchParams},
+    api::{DeleteParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
 
@@ -18,9 +21,10 @@ const FORMER_INACTIVE_ANNOTATION: &str = "internal.kcp.io/inactive";
 /// Suspends the workspace at `path`; everything in it stays as it is.
 ///
 /// Its LogicalCluster takes the phase `Inactive`. Every request but those for `/openapi` and the
-/// LogicalCluster itself is then answered with 403, also to members of `system:masters` and through
-/// virtual workspaces; open watches end; reads across workspaces leave it out. Deleting its Workspace
-/// works, and lets providers clean up. Workspaces below it are not suspended.
+/// LogicalCluster itself is then answered with 403, through virtual workspaces too; members of
+/// `system:masters` can still read, and nobody can write. Open watches end. Reads across workspaces
+/// go on to show it, so that no provider takes a pause for a deletion. Deleting its Workspace works,
+/// and lets providers clean up. Workspaces below it are not suspended.
 ///
 /// Only the platform may do this: the annotation can be written by `system:masters` alone, so that
 /// a tenant cannot resume itself. A platform that lets others decide, such as the administrators
@@ -41,6 +45,19 @@ pub async fn suspend(control_plane: &dyn ControlPlane, path: &WorkspacePath) -> 
 pub async fn resume(control_plane: &dyn ControlPlane, path: &WorkspacePath) -> Result<(), Error> {
     let none = json!({INACTIVE_ANNOTATION: null, FORMER_INACTIVE_ANNOTATION: null});
     annotate("resume workspace", control_plane, path, none).await
+}
+
+/// Deletes the workspace at `path`, with everything in it.
+///
+/// # Errors
+/// `Invalid` for a bare logical cluster name; else when the control plane refuses.
+pub async fn delete(control_plane: &dyn ControlPlane, path: &WorkspacePath) -> Result<(), Error> {
+    let bare =
+        || Error::new(ErrorKind::Invalid, "delete", path, "a logical cluster without a parent cannot be deleted");
+    let parent = path.parent().ok_or_else(bare)?;
+    let workspaces: Api<Workspace> = Api::all(control_plane.system_client(&parent)?);
+    let failed = |error| Error::from_kube("delete", path, error);
+    workspaces.delete(path.base(), &DeleteParams::default()).await.map(drop).map_err(failed)
 }
 
 async fn annotate(

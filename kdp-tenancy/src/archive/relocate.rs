@@ -2,15 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use kdp_core::{
-    ControlPlane, ControlPlaneExt, Error, ErrorKind, WorkspacePath,
-    api::{core::LogicalCluster, tenancy::Workspace},
-};
-use kube::{
-    Api,
-    api::{DeleteParams, Patch, PatchParams},
-};
-use serde_json::{Value, json};
+use kdp_core::{ControlPlane, Error, ErrorKind, WorkspacePath};
+use serde_json::Value;
 
 use super::{
     Summary, export,
@@ -18,42 +11,18 @@ use super::{
     import, rules,
 };
 
-/// Annotation of a LogicalCluster that makes it inactive.
-const INACTIVE: &str = "core.kcp.io/inactive";
-
 /// An object that two archives do not hold alike, by its place.
 pub type Difference = String;
-
-/// Marks the workspace as inactive; what that means is up to its control plane.
-///
-/// # Errors
-/// When the control plane refuses.
-pub async fn suspend(control_plane: &dyn ControlPlane, path: &WorkspacePath) -> Result<(), Error> {
-    mark(control_plane, path, json!("true")).await
-}
-
-/// Makes the workspace active again.
-///
-/// # Errors
-/// When the control plane refuses.
-pub async fn resume(control_plane: &dyn ControlPlane, path: &WorkspacePath) -> Result<(), Error> {
-    mark(control_plane, path, Value::Null).await
-}
-
-async fn mark(control_plane: &dyn ControlPlane, path: &WorkspacePath, value: Value) -> Result<(), Error> {
-    let clusters: Api<LogicalCluster> = Api::all(control_plane.system_client(path)?);
-    let patch = Patch::Merge(json!({"metadata": {"annotations": {INACTIVE: value}}}));
-    let failed = |error| Error::from_kube("mark", path, error);
-    clusters.patch("cluster", &PatchParams::default(), &patch).await.map(drop).map_err(failed)
-}
 
 /// Moves the workspace at `source` to `target`: `freeze` it, export, import, compare, and then
 /// `retire` it. The archive is held in memory.
 ///
-/// `freeze` has to keep tenants from writing while the platform still reads; [`suspend`] is that
-/// where the control plane lets its masters into inactive workspaces. `retire` decides what becomes
-/// of the source, such as [`delete`]; it runs only when the target holds the same objects. After any failure before that,
-/// `thaw` runs, and the target stays for another attempt, which completes it.
+/// `freeze` has to keep tenants from writing while the platform still reads;
+/// [`lifecycle::suspend`](crate::lifecycle::suspend) is that on [`Embedded`](crate::Embedded), for one
+/// workspace. `retire` decides what becomes of the source, such as
+/// [`lifecycle::delete`](crate::lifecycle::delete); it runs only when the target holds the same objects.
+/// After any failure before that, `thaw` runs, and the target stays for another attempt, which
+/// completes it.
 ///
 /// # Errors
 /// What failed first; `Stale` when the target holds something else than the source.
@@ -89,19 +58,6 @@ pub async fn move_workspace(
             Err(error)
         }
     }
-}
-
-/// Deletes the workspace at `path`, with everything in it.
-///
-/// # Errors
-/// `Invalid` for a bare logical cluster name; else when the control plane refuses.
-pub async fn delete(control_plane: &dyn ControlPlane, path: &WorkspacePath) -> Result<(), Error> {
-    let bare =
-        || Error::new(ErrorKind::Invalid, "delete", path, "a logical cluster without a parent cannot be deleted");
-    let parent = path.parent().ok_or_else(bare)?;
-    let workspaces: Api<Workspace> = Api::all(control_plane.system_client(&parent)?);
-    let failed = |error| Error::from_kube("delete", path, error);
-    workspaces.delete(path.base(), &DeleteParams::default()).await.map(drop).map_err(failed)
 }
 
 /// The places of objects that `source` has and `target` does not have alike. UIDs, and what a control

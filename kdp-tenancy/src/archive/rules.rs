@@ -68,6 +68,8 @@ pub(super) fn is_derived(group: &str, plural: &str, object: &Value) -> bool {
     match (group, plural) {
         ("", "secrets") => object["type"] == "kubernetes.io/service-account-token",
         ("", "configmaps") => object["metadata"]["name"] == "kube-root-ca.crt",
+        // Roles that are built in were never created.
+        ("rbac.authorization.k8s.io", _) => object["metadata"]["creationTimestamp"].is_null(),
         _ => false,
     }
 }

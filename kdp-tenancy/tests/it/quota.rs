@@ -21,8 +21,11 @@ use serde_json::{Value, json};
 
 use crate::support::{eventually, refusal, system, user, workspace};
 
-/// What every workspace holds from its first moment: LogicalCluster, namespace, binding.
-const FIRST_OBJECTS: u64 = 3;
+/// What every workspace holds from its first moment: LogicalCluster, namespace, service account,
+/// certificate authority, binding.
+const FIRST_OBJECTS: u64 = 5;
+/// ConfigMaps that every namespace holds from its first moment.
+const FIRST_CONFIG_MAPS: usize = 1;
 
 /// Creates the workspace `name` below `parent`, with the user `name` as its administrator.
 async fn tenant(control_plane: &Embedded, parent: &str, name: &str) -> Client {
@@ -89,7 +92,7 @@ async fn a_workspace_holds_no_more_objects_than_its_parent_says() {
     assert_eq!(
         message(refused),
         "configmaps \"three\" is forbidden: exceeded quota: workspacelimits, \
-         requested: objects=1, used: objects=6, limited: objects=6"
+         requested: objects=1, used: objects=8, limited: objects=8"
     );
     assert_eq!(refusal(create(&client, "three").await), (403, "Forbidden".into()));
     // What is deleted is free at once.
@@ -97,7 +100,7 @@ async fn a_workspace_holds_no_more_objects_than_its_parent_says() {
         delete(&client, "one").await;
         create(&client, "one").await.unwrap();
     }
-    assert_eq!(usage(&control_plane, "root", "a").await.0, 6);
+    assert_eq!(usage(&control_plane, "root", "a").await.0, 8);
 }
 
 #[tokio::test]
@@ -115,7 +118,7 @@ async fn a_limit_for_all_children_holds_for_each_and_what_is_below_them() {
     }
     // A workspace is more than one object, and takes room for all of them.
     let another = workspaces.create(&PostParams::default(), &Workspace::new("another", Default::default())).await;
-    assert!(message(another).contains("requested: objects=4"));
+    assert!(message(another).contains("requested: objects=6"));
     create(&b, "one").await.unwrap();
 }
 
@@ -357,10 +360,10 @@ async fn large_objects_and_lists_come_whole() {
         client.request(request.body(Vec::new()).unwrap()).await.unwrap()
     };
     let whole = list("application/json").await;
-    assert_eq!(whole["items"].as_array().unwrap().len(), 201);
-    assert_eq!(whole["items"][200]["data"]["k"].as_str().unwrap().len(), 900_000);
+    assert_eq!(whole["items"].as_array().unwrap().len(), 201 + FIRST_CONFIG_MAPS);
+    assert_eq!(whole["items"][201]["data"]["k"].as_str().unwrap().len(), 900_000);
     let table = list("application/json;as=Table;g=meta.k8s.io;v=v1").await;
-    assert_eq!(table["rows"].as_array().unwrap().len(), 201);
+    assert_eq!(table["rows"].as_array().unwrap().len(), 201 + FIRST_CONFIG_MAPS);
 }
 
 #[tokio::test]
@@ -422,16 +425,16 @@ async fn a_quota_counts_what_is_there_and_refuses_what_is_too_much() {
     let control_plane = Embedded::in_memory().await.unwrap();
     let client = tenant(&control_plane, "root", "a").await;
     create(&client, "before").await.unwrap();
-    quota(&client, json!({"count/configmaps": "3", "secrets": "1", "cpu": "2"})).await.unwrap();
-    eventually(async || used(&client, "count/configmaps").await.as_deref() == Some("1")).await;
+    quota(&client, json!({"count/configmaps": "4", "secrets": "1", "cpu": "2"})).await.unwrap();
+    eventually(async || used(&client, "count/configmaps").await.as_deref() == Some("2")).await;
     assert_eq!(used(&client, "cpu").await.as_deref(), Some("0"));
     create(&client, "one").await.unwrap();
     create(&client, "two").await.unwrap();
-    assert_eq!(used(&client, "count/configmaps").await.as_deref(), Some("3"));
+    assert_eq!(used(&client, "count/configmaps").await.as_deref(), Some("4"));
     assert_eq!(
         message(create(&client, "three").await),
         "configmaps \"three\" is forbidden: exceeded quota: q, \
-         requested: count/configmaps=1, used: count/configmaps=3, limited: count/configmaps=3"
+         requested: count/configmaps=1, used: count/configmaps=4, limited: count/configmaps=4"
     );
     // The other resource, the other namespace and updates are not concerned.
     let secrets: Api<Secret> = Api::namespaced(client.clone(), "default");
@@ -449,7 +452,7 @@ async fn a_quota_counts_what_is_there_and_refuses_what_is_too_much() {
     create(&client, "three").await.unwrap();
     delete(&client, "two").await;
     delete(&client, "three").await;
-    eventually(async || used(&client, "count/configmaps").await.as_deref() == Some("1")).await;
+    eventually(async || used(&client, "count/configmaps").await.as_deref() == Some("2")).await;
 }
 
 #[tokio::test]
@@ -479,7 +482,8 @@ async fn of_many_creates_at_once_a_quota_lets_as_many_pass_as_it_says() {
     .await;
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), "default");
     let there = api.list(&ListParams::default()).await.unwrap().items.len();
-    assert_eq!((there, results.iter().filter(|result| result.is_ok()).count()), (30, 30));
+    let made = results.iter().filter(|result| result.is_ok()).count();
+    assert_eq!((there, made + FIRST_CONFIG_MAPS), (30, 30));
     assert!(results.into_iter().filter(Result::is_err).all(|result| refusal(result).0 == 403));
     assert_eq!(used(&client, "configmaps").await.as_deref(), Some("30"));
 }
@@ -517,7 +521,7 @@ async fn a_namespace_with_a_full_quota_can_be_deleted() {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     namespaces.create(&PostParams::default(), &named("n")).await.unwrap();
     let quotas: Api<ResourceQuota> = Api::namespaced(client.clone(), "n");
-    let full = json!({"metadata": {"name": "q"}, "spec": {"hard": {"configmaps": "1", "resourcequotas": "1"}}});
+    let full = json!({"metadata": {"name": "q"}, "spec": {"hard": {"configmaps": "2", "resourcequotas": "1"}}});
     quotas.create(&PostParams::default(), &serde_json::from_value(full).unwrap()).await.unwrap();
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), "n");
     let config_map: ConfigMap = serde_json::from_value(json!({"metadata": {"name": "c"}})).unwrap();

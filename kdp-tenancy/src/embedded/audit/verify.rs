@@ -117,7 +117,7 @@ impl Verifier {
     /// The first thing that is wrong.
     pub fn verify(&self, path: &Path) -> Result<Report, VerifyError> {
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-        let mut files = old_files(path.parent().unwrap_or(Path::new("")), name)?;
+        let mut files = old_files(path.parent().unwrap_or_else(|| Path::new("")), name)?;
         files.push((u64::MAX, path.to_owned()));
         let mut walk = Walk { first: 0, last: Head::start(name), is_head_found: self.head.is_none(), unfinished: 0 };
         for (i, (_, file)) in files.iter().enumerate() {

@@ -119,14 +119,17 @@ impl Gate {
     }
 
     /// Whether the workspace is suspended and this is not one of the few things that go on.
-    pub(super) fn blocks(&self, attributes: &Attributes<'_>) -> bool {
+    ///
+    /// Masters can read, so that what is suspended can be looked into and moved.
+    pub(super) fn blocks(&self, callers: &Callers<'_>, attributes: &Attributes<'_>) -> bool {
         let goes_on = match attributes {
             Attributes::Resource(ResourceAttributes { group, resource, .. }) => {
                 (*group, *resource) == ("core.kcp.io", "logicalclusters")
             }
             Attributes::Path { path, .. } => *path == "/openapi" || path.starts_with("/openapi/"),
         };
-        self.is_suspended && !goes_on
+        let is_look = matches!(attributes.verb(), "get" | "list") && callers.has_master();
+        self.is_suspended && !goes_on && !is_look
     }
 }
 

@@ -26,7 +26,7 @@ const ACCESS: Attributes<'static> = Attributes::Path { verb: "access", path: "/"
 /// workspace requires, must be let in (verb `access` on the path `/`, which `cluster-admin` implies),
 /// must not write what only the system writes, must stay within the maximal permission policy of the
 /// export a resource is bound from, and must then be granted the request by RBAC. A suspended
-/// workspace refuses almost everything to everybody.
+/// workspace refuses almost everything to everybody, save reads by members of `system:masters`.
 ///
 /// Who is not let in gets the same answer to everything, whether or not the workspace exists.
 #[derive(Clone, Copy, Debug)]
@@ -62,8 +62,9 @@ impl<'a> WorkspaceAuthorizer<'a> {
     /// Whether the identity may do that.
     #[must_use]
     pub fn decide(&self, identity: &Identity, attributes: &Attributes<'_>) -> Decision {
-        match self.decide_open(identity, attributes) {
-            Decision::Allow(_) if self.gate.is_some_and(|gate| gate.blocks(attributes)) => {
+        let callers = Callers::of(identity, self.cluster);
+        match self.decide_open(identity, &callers, attributes) {
+            Decision::Allow(_) if self.gate.is_some_and(|gate| gate.blocks(&callers, attributes)) => {
                 Decision::NoOpinion("the logical cluster is marked inactive".into())
             }
             decision => decision,
@@ -71,15 +72,14 @@ impl<'a> WorkspaceAuthorizer<'a> {
     }
 
     /// The decision as if the workspace were not suspended.
-    fn decide_open(&self, identity: &Identity, attributes: &Attributes<'_>) -> Decision {
-        let callers = Callers::of(identity, self.cluster);
+    fn decide_open(&self, identity: &Identity, callers: &Callers<'_>, attributes: &Attributes<'_>) -> Decision {
         if callers.has_master() {
             return Decision::Allow("member of system:masters".into());
         }
-        if self.gate.is_some_and(|gate| gate.is_lifecycle(&callers)) {
+        if self.gate.is_some_and(|gate| gate.is_lifecycle(callers)) {
             return Decision::Allow("decided by the virtual workspace of its lifecycle".into());
         }
-        if !self.admits(identity, &callers) {
+        if !self.admits(identity, callers) {
             return Decision::NoOpinion("access denied".into());
         }
         if is_system_status(attributes) {
@@ -89,7 +89,7 @@ impl<'a> WorkspaceAuthorizer<'a> {
         if self.limits.iter().any(exceeds) {
             return Decision::NoOpinion("access not permitted by maximal permission policy".into());
         }
-        decide_any(self.policy, &callers, attributes)
+        decide_any(self.policy, callers, attributes)
     }
 
     /// Every rule that the identity has, in `namespace` too unless that is empty, and what is wrong

@@ -95,6 +95,9 @@ fn a_suspended_workspace_answers_for_its_logical_cluster_and_schemas_only() {
     let resource = |group, resource| {
         Attributes::Resource(ResourceAttributes { verb: "get", group, resource, ..ResourceAttributes::default() })
     };
+    let cluster = "a".parse().unwrap();
+    let (tenant, master) = (Identity { username: "t".into(), ..Identity::default() }, Identity::system_masters());
+    let (tenant, master) = (Callers::of(&tenant, &cluster), Callers::of(&master, &cluster));
     for key in ["core.kcp.io/inactive", "internal.kcp.io/inactive"] {
         let gate = gate(json!({key: "true"}), json!({"phase": "Ready"})).unwrap();
         for (attributes, blocked) in [
@@ -105,8 +108,11 @@ fn a_suspended_workspace_answers_for_its_logical_cluster_and_schemas_only() {
             (Attributes::Path { verb: "get", path: "/openapis" }, true),
             (Attributes::Path { verb: "get", path: "/apis" }, true),
         ] {
-            assert_eq!(gate.blocks(&attributes), blocked, "{attributes:?}");
+            assert_eq!(gate.blocks(&tenant, &attributes), blocked, "{attributes:?}");
+            assert!(!gate.blocks(&master, &attributes), "masters look at {attributes:?}");
         }
+        let write = ResourceAttributes { verb: "update", resource: "secrets", ..ResourceAttributes::default() };
+        assert!(gate.blocks(&master, &Attributes::Resource(write)));
         assert!(gate.keeps_providers_out());
     }
     let deleted = json!({"metadata": {"annotations": {"core.kcp.io/inactive": "true"}, "deletionTimestamp": "x"}});
