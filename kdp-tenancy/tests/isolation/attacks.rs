@@ -16,6 +16,7 @@ mod identities;
 mod paths;
 mod protocols;
 mod sharing;
+mod surfaces;
 mod tenants;
 mod verbs;
 mod wire;
@@ -28,7 +29,16 @@ use self::{
 };
 
 fn table() -> Vec<Attempt> {
-    [verbs::rows(), paths::rows(), identities::rows(), sharing::rows(), bodies::rows(), protocols::rows()].concat()
+    [
+        verbs::rows(),
+        paths::rows(),
+        identities::rows(),
+        sharing::rows(),
+        surfaces::rows(),
+        bodies::rows(),
+        protocols::rows(),
+    ]
+    .concat()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

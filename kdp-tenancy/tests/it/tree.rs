@@ -184,8 +184,10 @@ async fn a_type_gives_labels_and_is_found_from_below() {
 async fn who_creates_a_workspace_needs_the_right_to_and_to_use_the_type() {
     let control_plane = Embedded::in_memory().await.unwrap();
     let root = user(&control_plane, "root", "alice");
-    let path = "/apis/tenancy.kcp.io/v1alpha1/workspaces";
-    assert_eq!(code(&root, &Method::GET, path, "").await, 200);
+    for (plural, seen) in [("workspacetypes", 200), ("workspaces", 403)] {
+        let path = format!("/apis/tenancy.kcp.io/v1alpha1/{plural}");
+        assert_eq!(code(&root, &Method::GET, &path, "").await, seen, "{plural}");
+    }
     assert_eq!(code(&root, &Method::GET, "/api/v1/secrets", "").await, 403);
     assert_eq!(refusal(create(root.clone(), &Workspace::new("a", WorkspaceSpec::default())).await).0, 403);
     grant(
@@ -509,7 +511,7 @@ async fn what_is_under_way_goes_on_after_a_restart_and_the_root_keeps_its_change
     let bindings = |control_plane: &Embedded| {
         dynamic(system(control_plane, "root"), "", RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings")
     };
-    let reader = "system:kcp:authenticated:tenancy:reader";
+    let reader = "kdp:authenticated:workspacetypes:reader";
     bindings(&control_plane).delete(reader, &DeleteParams::default()).await.unwrap();
     control_plane.close().await.unwrap();
     drop(control_plane);

@@ -185,7 +185,8 @@ fn exports() -> Vec<Attempt> {
         post("an export whose identity is the victim's name", &export("t3", &secret("default", "another"))).gets(&[201]).once(),
         post("an export that claims the victim's goods", &export("t4", &foreign_claim)).gets(&[201]).once(),
         post("an export of a schema of the victim", &export("t5", &json!({"resources": [resource]}))).gets(&[201]).once(),
-        Attempt::get("goods of that claim", "/services/apiexport/<a>/t4/clusters/*/apis/wares.example.com/v1/goods"),
+        Attempt::get("goods of that claim", "/services/apiexport/<a>/t4/clusters/*/apis/wares.example.com/v1/goods")
+            .gets(&[200]),
         Attempt::new("the status of an export", "PATCH", format!("{APIS}/apiexports/trap/status"))
             .body(MERGE, json!({"status": {"identityHash": "<identity>"}})),
         Attempt::new("the identity of an export", "PATCH", format!("{APIS}/apiexports/trap"))

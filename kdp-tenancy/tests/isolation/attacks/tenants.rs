@@ -22,6 +22,7 @@ use super::{
 
 const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 const SECRETS: &str = "/api/v1/namespaces/default/secrets";
+const WORKSPACE_TYPES: &str = "/apis/tenancy.kcp.io/v1alpha1/workspacetypes";
 const WORKSPACES: &str = "/apis/tenancy.kcp.io/v1alpha1/workspaces";
 /// What the victim's Secrets hold, and how that looks in an object.
 const VALUES: [&str; 2] = ["dont-tell-77", "ZG9udC10ZWxsLTc3"];
@@ -123,9 +124,8 @@ impl Tenants {
             let client = self.system(workspace);
             for path in &self.lists {
                 let list = client.request_text(Request::get(path).body(Vec::new()).unwrap()).await;
-                let list = list.unwrap_or_default();
-                let items = list.split_once("\"items\":").map_or("null}", |(_, items)| items);
-                dump.push(format!("{workspace}{path} {}", items.trim_end_matches('}')));
+                let list: Value = list.map_or(Value::Null, |list| serde_json::from_str(&list).unwrap());
+                dump.push(format!("{workspace}{path} {}", list["items"]));
             }
         }
         dump
@@ -236,6 +236,16 @@ impl Tenants {
         self.post(victim, "/apis/victim.example.com/v1/treasures", gem).await;
         let export = self.add_export(victim, "wares", "wares.example.com").await;
         self.tokens.insert("<identity>", export["status"]["identityHash"].as_str().unwrap().into());
+        let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "quota-77"}, "spec": {"hard": {"secrets": "1000"}}});
+        self.post(victim, "/api/v1/namespaces/default/resourcequotas", quota).await;
+        self.post(victim, WORKSPACE_TYPES, workspace_type("type-77")).await;
+        let issuer = json!({"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "WorkspaceAuthenticationConfiguration",
+            "metadata": {"name": "issuer-77"}, "spec": {"jwt": [{"issuer": {"url": "https://issuer-77.example.com", "audiences": ["a"]},
+                "claimMappings": {"username": {"claim": "sub", "prefix": "oidc:"}}}]}});
+        self.post(victim, "/apis/tenancy.kcp.io/v1alpha1/workspaceauthenticationconfigurations", issuer).await;
+        let limits = json!({"apiVersion": "tenancy.kdp.k8c.io/v1alpha1", "kind": "WorkspaceLimits", "metadata": {"name": "inner"},
+            "spec": {"objects": 1000}});
+        self.post(victim, "/apis/tenancy.kdp.k8c.io/v1alpha1/workspacelimits", limits).await;
         self.add_workspace(victim, "inner", "victim").await;
         self.add_secret("root:victim:inner", "hoard-77", VALUES[0]).await;
         self.add_workspace("root", "neighbour", "victim").await;
@@ -256,6 +266,10 @@ impl Tenants {
         self.add_secret(home, "mine", "mine").await;
         let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}});
         self.post(home, "/api/v1/namespaces/default/serviceaccounts", account).await;
+        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+        let issued = self.post(home, "/api/v1/namespaces/default/serviceaccounts/robot/token", request).await;
+        self.tokens.insert("<bearer>", issued["status"]["token"].as_str().unwrap().into());
+        self.post(home, WORKSPACE_TYPES, workspace_type("snare")).await;
         // Whom the attacker makes up at home has every right there.
         let everybody = ["victim", "nobody", "admin", "attacker"];
         self.post(home, &format!("{RBAC}/clusterrolebindings"), grant("made-up", "cluster-admin", &everybody)).await;
@@ -324,6 +338,12 @@ fn learn(value: &Value, is_root: bool, secrets: &mut BTreeSet<String>) {
         Value::Array(items) => items.iter().for_each(|item| learn(item, is_root, secrets)),
         _ => {}
     }
+}
+
+/// A type that a controller has to initialize and to terminate.
+fn workspace_type(name: &str) -> Value {
+    json!({"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "WorkspaceType", "metadata": {"name": name},
+        "spec": {"initializer": true, "terminator": true}})
 }
 
 fn grant(name: &str, role: &str, users: &[&str]) -> Value {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::attempt::Attempt;
 
 /// Name, collection, and an object in it.
-const RESOURCES: [(&str, &str, &str); 9] = [
+const RESOURCES: [(&str, &str, &str); 16] = [
     ("secrets", "/api/v1/namespaces/default/secrets", "hoard-77"),
     ("configmaps", "/api/v1/namespaces/default/configmaps", "ledger-77"),
     ("namespaces", "/api/v1/namespaces", "default"),
@@ -15,6 +15,13 @@ const RESOURCES: [(&str, &str, &str); 9] = [
     ("exports", "/apis/apis.kcp.io/v1alpha2/apiexports", "wares"),
     ("workspaces", "/apis/tenancy.kcp.io/v1alpha1/workspaces", "inner"),
     ("logical clusters", "/apis/core.kcp.io/v1alpha1/logicalclusters", "cluster"),
+    ("exports of the older version", "/apis/apis.kcp.io/v1alpha1/apiexports", "wares"),
+    ("endpoint slices", "/apis/apis.kcp.io/v1alpha1/apiexportendpointslices", "wares"),
+    ("workspace types", "/apis/tenancy.kcp.io/v1alpha1/workspacetypes", "type-77"),
+    ("issuers", "/apis/tenancy.kcp.io/v1alpha1/workspaceauthenticationconfigurations", "issuer-77"),
+    ("limits", "/apis/tenancy.kdp.k8c.io/v1alpha1/workspacelimits", "inner"),
+    ("quotas", "/api/v1/namespaces/default/resourcequotas", "quota-77"),
+    ("service accounts", "/api/v1/namespaces/default/serviceaccounts", "keeper-77"),
 ];
 const DOCUMENTS: [&str; 9] = [
     "/",

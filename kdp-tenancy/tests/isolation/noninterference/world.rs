@@ -1,6 +1,10 @@
 //! A control plane with a tenant, a provider and maybe others, and what the tenant sees in it.
 
-use std::{collections::HashMap, slice, sync::Arc};
+use std::{
+    collections::HashMap,
+    slice,
+    sync::{Arc, LazyLock},
+};
 
 use futures::FutureExt;
 use http_body_util::BodyExt;
@@ -12,11 +16,19 @@ use kdp_tenancy::{
 };
 use kube::client::Body;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::operations::{Actor, Ask, At, OTHERS, Request, Step};
 
 /// How many watches somebody may have open at once.
 const WATCHES: usize = 4;
+
+/// Where the certificate authority of all worlds is kept, which every namespace shows.
+static AUTHORITY: LazyLock<TempDir> = LazyLock::new(|| {
+    let dir = tempfile::tempdir().unwrap();
+    Pki::load_or_create(dir.path()).unwrap();
+    dir
+});
 
 /// What the tenant saw.
 #[derive(Debug)]
@@ -121,8 +133,8 @@ impl World {
 
     async fn new(is_crowded: bool) -> Self {
         let store: SharedStore = Arc::new(MemoryStore::new());
-        let control_plane =
-            Embedded::start(store.clone(), Pki::ephemeral().unwrap(), EmbeddedOptions::new()).await.unwrap();
+        let pki = Pki::load_or_create(AUTHORITY.path()).unwrap();
+        let control_plane = Embedded::start(store.clone(), pki, EmbeddedOptions::new()).await.unwrap();
         let mut world = Self {
             control_plane,
             store,

@@ -1,6 +1,6 @@
 //! What the root workspace holds from its first moment: the builtin types, and who may use them.
 //!
-//! As kcp's, with two differences. The kinds of `tenancy.kcp.io` and `topology.kcp.io` are builtin here, so there
+//! As kcp's, with three differences. Workspaces in the root are not shown to everybody. The kinds of `tenancy.kcp.io` and `topology.kcp.io` are builtin here, so there
 //! are no exports of them and `universal` binds nothing. And what kcp's initializer of `universal` makes is written
 //! in the transaction of the workspace itself, so that `universal` needs no initializer.
 
@@ -111,6 +111,13 @@ fn roles() -> Vec<(&'static str, Value)> {
             ]),
         ),
         (
+            "kdp:workspacetypes:reader",
+            json!([
+                {"apiGroups": ["tenancy.kcp.io"], "resources": ["workspacetypes"], "verbs": read},
+                {"apiGroups": ["core.kcp.io"], "resources": ["logicalclusters"], "verbs": read},
+            ]),
+        ),
+        (
             "system:kcp:universal-workspacetype-use",
             json!([{"apiGroups": ["tenancy.kcp.io"], "resources": ["workspacetypes"],
                 "resourceNames": ["universal", "organization", "team"], "verbs": ["use"]}]),
@@ -124,9 +131,12 @@ fn roles() -> Vec<(&'static str, Value)> {
 }
 
 /// Bindings of everybody who is authenticated, and the role of each.
+///
+/// kcp binds `system:kcp:tenancy:reader` to them too. It is not bound here, because it shows to every
+/// tenant which others there are, and who owns them.
 const BINDINGS: [(&str, &str); 4] = [
     ("system:kcp:tenancy:authenticated:access", "system:kcp:workspace:access"),
-    ("system:kcp:authenticated:tenancy:reader", "system:kcp:tenancy:reader"),
+    ("kdp:authenticated:workspacetypes:reader", "kdp:workspacetypes:reader"),
     ("system:kcp:authenticated:universal-workspacetype-use", "system:kcp:universal-workspacetype-use"),
     ("system:kcp:configured-group:home-clusterworkspace-create", "system:kcp:home-clusterworkspace-create"),
 ];
