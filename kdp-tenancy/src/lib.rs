@@ -23,6 +23,7 @@
 //!
 //! [`Embedded::server`] adds HTTPS for kubectl and everybody else outside the process. Where data is
 //! kept is behind the seam [`store::Store`]. [`Kcp`] is the same for a kcp server that runs elsewhere.
+//! [`tenants`] walks through what a platform does with its tenants.
 
 pub mod archive;
 pub mod embedded;
@@ -31,6 +32,8 @@ pub mod kcp;
 pub mod lifecycle;
 mod server;
 pub mod store;
+#[doc = include_str!("../docs/tenants.md")]
+pub mod tenants {}
 
 pub use embedded::{Embedded, EmbeddedOptions};
 pub use error::Error;
