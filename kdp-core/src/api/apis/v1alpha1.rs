@@ -6,7 +6,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BindingReference, BoundResource, Identity, MaximalPermissionPolicy};
+use super::{APIExportStatus, BindingReference, BoundResource, Identity, MaximalPermissionPolicy};
 use crate::condition::Condition;
 
 /// What an export offers.
@@ -61,18 +61,6 @@ pub struct ResourceSelector {
     /// Its namespace.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub namespace: String,
-}
-
-/// What is known of an export.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct APIExportStatus {
-    /// SHA-256 of the identity key in lower hex.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub identity_hash: String,
-    /// What was observed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub conditions: Vec<Condition>,
 }
 
 /// Which export a workspace binds.
