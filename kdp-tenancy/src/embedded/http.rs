@@ -1,7 +1,7 @@
 //! The API server: one request in, one answer out.
 //!
 //! The same code serves HTTPS and the clients inside this process. Each request goes once through
-//! route, authenticate, resolve, authorize, decode, registry and encode; nothing goes back.
+//! route, authenticate, resolve, authorize, turn, decode, registry and encode; nothing goes back.
 
 mod access;
 mod audit;
