@@ -302,3 +302,18 @@ async fn a_watch_everywhere_goes_on_where_a_list_ended() {
         assert_eq!(next.0, "DELETED");
     }
 }
+
+#[tokio::test]
+async fn a_claim_on_service_accounts_gives_nobody_their_tokens() {
+    let stage = Stage::new().await;
+    stage.claim("serviceaccounts", json!(["*"])).await;
+    for selector in [json!({"matchAll": true}), mine()] {
+        stage.at("root:a").delete(&format!("{APIS}/apibindings/claims")).await;
+        crate::support::eventually(async || stage.at("root:a").names(&format!("{APIS}/apibindings")).await.is_empty())
+            .await;
+        stage.bind("root:a", "claims", json!([answer("serviceaccounts", selector)])).await;
+        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+        let token = "/api/v1/namespaces/default/serviceaccounts/default/token";
+        assert_eq!(stage.inside_a().post(token, request).await.0, 404);
+    }
+}
