@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use kdp_core::{
-    LogicalClusterName, WorkspacePath,
+    LogicalClusterName,
     api::{core::LOGICAL_CLUSTER_NAME, tenancy::WorkspaceAuthenticationConfigurationSpec},
 };
 use parking_lot::Mutex;
@@ -24,6 +24,7 @@ use crate::{
     embedded::{
         index::Index,
         key::ResourceKey,
+        kinds::workspace_type,
         object::{self, str_at},
         status::{FieldError, Result, StatusError},
     },
@@ -32,7 +33,6 @@ use crate::{
 
 const GROUP: &str = "tenancy.kcp.io";
 const PLURAL: &str = "workspaceauthenticationconfigurations";
-const TYPE_ANNOTATION: &str = "internal.tenancy.kcp.io/type";
 
 /// How many configurations stay compiled, with the keys of their issuers.
 const CACHED: usize = 256;
@@ -76,11 +76,8 @@ impl WorkspaceAuthenticators {
     async fn find(&self, cluster: &LogicalClusterName) -> Result<Vec<Arc<Oidc>>> {
         let key = ResourceKey::new(cluster, "core.kcp.io", "logicalclusters").object(None, LOGICAL_CLUSTER_NAME);
         let Some((_, workspace)) = self.get(&key).await? else { return Ok(Vec::new()) };
-        let type_ = str_at(&workspace, &["metadata", "annotations", TYPE_ANNOTATION]);
-        let Some((path, name)) = type_.rsplit_once(':') else { return Ok(Vec::new()) };
-        let home = path.parse::<WorkspacePath>().ok().and_then(|path| self.index.resolve(&path));
-        let Some(home) = home else { return Ok(Vec::new()) };
-        let key = ResourceKey::new(&home, GROUP, "workspacetypes").object(None, name);
+        let Some((home, name)) = workspace_type::place(&self.index, &workspace) else { return Ok(Vec::new()) };
+        let key = ResourceKey::new(&home, GROUP, "workspacetypes").object(None, &name);
         let Some((_, type_)) = self.get(&key).await? else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for reference in type_["spec"]["authenticationConfigurations"].as_array().into_iter().flatten() {

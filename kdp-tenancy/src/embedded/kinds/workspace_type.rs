@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::{
     limits::refusal,
-    lineage::{Lineage, Type, find, lineage, named, resolve},
+    lineage::{Lineage, TYPE_CLUSTER_ANNOTATION, Type, find, lineage, of, place, resolve},
 };
 use super::{is_system, logical_cluster::Stage, set_condition};
 use crate::embedded::{
