@@ -12,6 +12,7 @@ use kube_cel::{
 use serde_json::Value;
 
 use crate::embedded::schema::{
+    cel_regex,
     cel_value::Largest,
     expression::{BUDGET, Outline},
 };
@@ -23,6 +24,7 @@ thread_local! {
     static LIBRARY: Context<'static> = {
         let mut library = Context::default();
         library.register_all();
+        cel_regex::register(&mut library);
         library
     };
 }
