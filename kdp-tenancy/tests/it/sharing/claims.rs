@@ -317,3 +317,16 @@ async fn a_claim_on_service_accounts_gives_nobody_their_tokens() {
         assert_eq!(stage.inside_a().post(token, request).await.0, 404);
     }
 }
+
+#[tokio::test]
+async fn a_claim_on_some_secrets_makes_nobody_a_service_account() {
+    let stage = stage().await;
+    let mut grab = secret("grab", json!({"mine": "yes"}));
+    grab["type"] = json!("kubernetes.io/service-account-token");
+    grab["metadata"]["annotations"] = json!({"kubernetes.io/service-account.name": "default"});
+    let path = format!("{SECRETS}/grab");
+    assert_eq!(stage.inside_a().post(SECRETS, grab.clone()).await.0, 403);
+    assert_eq!(stage.inside_a().apply(&path, grab.clone()).await.0, 403);
+    // The consumer itself may.
+    stage.at("root:a").post(SECRETS, grab).await.done();
+}
