@@ -58,6 +58,9 @@ pub(crate) struct Index {
     pub(crate) limits: Arc<Limits>,
 }
 
+/// What homes are called below the root; no workspace can have that name.
+const HOME: &str = "~";
+
 type Surfaces = Mutex<HashMap<ExportId, Arc<Surface>>>;
 
 #[derive(Debug, Default)]
@@ -242,6 +245,7 @@ impl Index {
             ("tenancy.kcp.io", "workspaces") => self.apply_workspace(&cluster, key, entry, previous),
             ("core.kcp.io", "logicalclusters") => {
                 self.apply_lifecycle(&cluster, entry);
+                self.place_home(&cluster, entry);
                 let mut tree = self.tree.write();
                 if entry.is_some() {
                     tree.clusters.entry(cluster).or_default().exists = true;
@@ -305,6 +309,18 @@ impl Index {
             if let Some((cluster, name)) = parent {
                 self.queue.add(Work::Workspace { cluster, name });
             }
+        }
+    }
+
+    /// A home has no Workspace that says what it is below. For limits, and for turns, that is the root:
+    /// else it would have none, and as many turns as all that is below the root.
+    fn place_home(&self, cluster: &LogicalClusterName, entry: Option<&Entry>) {
+        let is_below = || self.tree.read().clusters.get(cluster).is_some_and(|node| node.parent.is_some());
+        let root = LogicalClusterName::root();
+        if entry.is_none() {
+            self.limits.unlink(cluster);
+        } else if *cluster != root && !cluster.is_system() && !is_below() {
+            self.limits.link(cluster, &root, HOME);
         }
     }
 

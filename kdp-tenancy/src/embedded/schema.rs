@@ -3,6 +3,7 @@
 //! A [`Schema`] is compiled once, never changes, and is shared by everything that serves the kind.
 //! All work on objects is a walk over schema and object together, without I/O.
 
+pub(super) mod cel_regex;
 pub(super) mod cel_value;
 mod correlate;
 mod defaults;

@@ -358,3 +358,13 @@ async fn a_service_account_of_another_workspace_does_not_learn_the_rights_of_the
     assert_eq!(code, 200);
     assert!(!rules.iter().any(|rule| rule["verbs"] == json!(["*"])), "{rules:?}");
 }
+
+#[tokio::test]
+async fn a_watch_that_asks_for_more_time_than_there_is_gets_what_there_is() {
+    let t = Tenants::new().await;
+    for seconds in [i64::MAX, i64::MAX / 2, i64::from(u32::MAX)] {
+        let path = format!("/api/v1/secrets?watch=true&timeoutSeconds={seconds}");
+        let lines = t.at_home().request_stream(Request::get(path).body(Vec::new()).unwrap()).await;
+        assert!(lines.is_ok(), "{seconds}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Limits of workspaces, quotas of namespaces, and turns between tenants.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, future::join_all};
 use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota, Secret};
@@ -11,7 +11,10 @@ use kdp_core::{
         tenancy::Workspace,
     },
 };
-use kdp_tenancy::{Embedded, EmbeddedOptions};
+use kdp_tenancy::{
+    Embedded, EmbeddedOptions,
+    store::{Change, MemoryStore, RangePage, RangeQuery, SharedStore, Transaction},
+};
 use kube::{
     Api, Client,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchParams},
@@ -543,4 +546,44 @@ async fn the_default_of_the_control_plane_holds_for_every_workspace_but_the_root
     for i in 0..2 * TENANTS_OBJECTS {
         create(&root, &format!("c-{i}")).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn the_default_of_the_control_plane_holds_for_homes_too() {
+    let options = EmbeddedOptions::new().with_home_workspaces().with_limits(objects(FIRST_OBJECTS + 1));
+    let control_plane = Embedded::in_memory_with(options).await.unwrap();
+    let home = http::Request::get("/apis/tenancy.kcp.io/v1alpha1/workspaces/~").body(Vec::new()).unwrap();
+    user(&control_plane, "root", "alice").request_text(home).await.unwrap();
+    let alice = user(&control_plane, "user:alice", "alice");
+    create(&alice, "one").await.unwrap();
+    assert_eq!(refusal(create(&alice, "two").await).0, 403);
+    // What the root says of all its children it says of homes.
+    limit(&control_plane, "root", "default", objects(FIRST_OBJECTS + 2)).await;
+    create(&alice, "two").await.unwrap();
+    assert_eq!(refusal(create(&alice, "three").await).0, 403);
+}
+
+#[tokio::test]
+async fn a_quota_of_more_objects_than_are_counted_at_once_holds() {
+    let store: SharedStore = Arc::new(MemoryStore::new());
+    let pki = kdp_tenancy::embedded::pki::Pki::ephemeral().unwrap();
+    let control_plane = Embedded::start(store.clone(), pki, EmbeddedOptions::new()).await.unwrap();
+    let cluster = workspace(&control_plane, "root", "a").await.spec.cluster.unwrap();
+    let client = system(&control_plane, "root:a");
+    create(&client, "seed").await.unwrap();
+    let key = format!("{cluster}/-/configmaps/default/");
+    let seeds = store.range(RangeQuery::prefix(key.clone())).await.unwrap().entries;
+    let seed = seeds.iter().find(|entry| entry.key.ends_with("/seed")).unwrap();
+    let text = std::str::from_utf8(&seed.value).unwrap();
+    let wanted = RangePage::COUNTED + 2;
+    let names: Vec<_> = (seeds.len()..wanted).map(|i| format!("seed-{i}")).collect();
+    for names in names.chunks(1000) {
+        let put =
+            |name: &String| Change::Put(format!("{key}{name}"), text.replace("\"seed\"", &format!("{name:?}")).into());
+        let changes = names.iter().map(put).collect();
+        store.commit(Transaction { conditions: Vec::new(), changes }).await.unwrap();
+    }
+    quota(&client, json!({"count/configmaps": wanted.to_string()})).await.unwrap();
+    assert_eq!(refusal(create(&client, "one-more").await).0, 403);
+    eventually(async || used(&client, "count/configmaps").await == Some(wanted.to_string())).await;
 }

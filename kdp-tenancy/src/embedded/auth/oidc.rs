@@ -87,6 +87,11 @@ impl Oidc {
     }
 }
 
+/// Whether this can be a token of an issuer at all.
+pub(super) fn is_token(token: &str) -> bool {
+    Jwt::parse(token).is_some()
+}
+
 impl Issuer {
     async fn authenticate(&self, token: &Jwt<'_>) -> Result<TokenIdentity, TokenRejected> {
         let claims = self.keys.verify(token).await?;

@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use kdp_core::{
-    LogicalClusterName, WorkspacePath,
+    LogicalClusterName,
     api::{core::LOGICAL_CLUSTER_NAME, tenancy::WorkspaceAuthenticationConfigurationSpec},
 };
 use parking_lot::Mutex;
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    oidc::{Oidc, Trust},
+    oidc::{self, Oidc, Trust},
     scope,
     tokens::{TokenAuthenticator, TokenIdentity, TokenRejected},
 };
@@ -24,6 +24,7 @@ use crate::{
     embedded::{
         index::Index,
         key::ResourceKey,
+        kinds::workspace_type,
         object::{self, str_at},
         status::{FieldError, Result, StatusError},
     },
@@ -32,10 +33,11 @@ use crate::{
 
 const GROUP: &str = "tenancy.kcp.io";
 const PLURAL: &str = "workspaceauthenticationconfigurations";
-const TYPE_ANNOTATION: &str = "internal.tenancy.kcp.io/type";
 
 /// How many configurations stay compiled, with the keys of their issuers.
 const CACHED: usize = 256;
+/// How many configurations of a type count: whoever shows a token has all of them looked up.
+const MOST_CONFIGURATIONS: usize = 16;
 
 /// What is wrong with a WorkspaceAuthenticationConfiguration.
 pub(crate) fn validate(object: &Value) -> Vec<FieldError> {
@@ -76,14 +78,12 @@ impl WorkspaceAuthenticators {
     async fn find(&self, cluster: &LogicalClusterName) -> Result<Vec<Arc<Oidc>>> {
         let key = ResourceKey::new(cluster, "core.kcp.io", "logicalclusters").object(None, LOGICAL_CLUSTER_NAME);
         let Some((_, workspace)) = self.get(&key).await? else { return Ok(Vec::new()) };
-        let type_ = str_at(&workspace, &["metadata", "annotations", TYPE_ANNOTATION]);
-        let Some((path, name)) = type_.rsplit_once(':') else { return Ok(Vec::new()) };
-        let home = path.parse::<WorkspacePath>().ok().and_then(|path| self.index.resolve(&path));
-        let Some(home) = home else { return Ok(Vec::new()) };
-        let key = ResourceKey::new(&home, GROUP, "workspacetypes").object(None, name);
+        let Some((home, name)) = workspace_type::place(&self.index, &workspace) else { return Ok(Vec::new()) };
+        let key = ResourceKey::new(&home, GROUP, "workspacetypes").object(None, &name);
         let Some((_, type_)) = self.get(&key).await? else { return Ok(Vec::new()) };
         let mut found = Vec::new();
-        for reference in type_["spec"]["authenticationConfigurations"].as_array().into_iter().flatten() {
+        let references = type_["spec"]["authenticationConfigurations"].as_array().into_iter().flatten();
+        for reference in references.take(MOST_CONFIGURATIONS) {
             let key = ResourceKey::new(&home, GROUP, PLURAL).object(None, str_at(reference, &["name"]));
             if let Some((entry, configuration)) = self.get(&key).await? {
                 found.extend(self.compiled(&entry, &configuration));
@@ -96,8 +96,7 @@ impl WorkspaceAuthenticators {
     /// was stored by another release can be.
     fn compiled(&self, entry: &Entry, configuration: &Value) -> Option<Arc<Oidc>> {
         let uid = str_at(configuration, &["metadata", "uid"]);
-        let mut compiled = self.compiled.lock();
-        if let Some(known) = compiled.get(uid).filter(|known| known.revision == entry.modified) {
+        if let Some(known) = self.compiled.lock().get(uid).filter(|known| known.revision == entry.modified) {
             return Some(known.oidc.clone());
         }
         let spec = read(configuration).ok()?;
@@ -105,8 +104,11 @@ impl WorkspaceAuthenticators {
             .inspect_err(|_| tracing::warn!(key = %entry.key, "workspace_authentication.unusable"))
             .ok()
             .map(Arc::new)?;
-        if compiled.len() >= CACHED {
-            compiled.clear();
+        let mut compiled = self.compiled.lock();
+        if compiled.len() >= CACHED && !compiled.contains_key(uid) {
+            // Any one: nobody can have all those of others thrown away at once.
+            let one = compiled.keys().next().cloned();
+            one.map(|one| compiled.remove(&one));
         }
         compiled.insert(uid.to_owned(), Compiled { revision: entry.modified, oidc: oidc.clone() });
         Some(oidc)
@@ -133,6 +135,9 @@ impl TokenAuthenticator for InWorkspace {
         token: &str,
         audiences: &[String],
     ) -> std::result::Result<Option<TokenIdentity>, TokenRejected> {
+        if !oidc::is_token(token) {
+            return Ok(None);
+        }
         let unreadable = |_| TokenRejected::new("the authentication of the workspace cannot be read");
         let mut rejected = None;
         for oidc in self.all.find(&self.cluster).await.map_err(unreadable)? {

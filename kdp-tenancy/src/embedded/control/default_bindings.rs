@@ -56,7 +56,7 @@ pub(super) async fn bind_defaults(registry: &Registry, cluster: &LogicalClusterN
         return Ok(Step::Done);
     }
     let type_ = str_at(&logical_cluster, &["metadata", "annotations", TYPE_ANNOTATION]);
-    let Some(lineage) = workspace_type::named(registry, type_).await? else {
+    let Some(lineage) = workspace_type::of(registry, &logical_cluster).await? else {
         let message = format!("the workspace type {type_}, or one that it extends, does not exist");
         return report(registry, cluster, Err(("WorkspaceTypesInvalid", message))).await;
     };

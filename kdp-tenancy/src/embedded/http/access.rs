@@ -132,6 +132,10 @@ impl Call<'_> {
         verb: Verb,
     ) -> Result<Place> {
         self.check_content(export, verb.as_str()).await?;
+        if path.subresource.as_deref() == Some("token") {
+            // As in kcp: a claim on service accounts is none on acting as them.
+            return Err(StatusError::page_not_found());
+        }
         let index = &self.server.registry.index;
         let offered = index.export_surface(export).await?;
         let served = find(&offered, path)?;

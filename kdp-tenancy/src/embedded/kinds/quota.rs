@@ -5,7 +5,7 @@
 //! has to look again. Deletions need no such care, because nobody is refused before everything has
 //! been counted anew; the status follows them a moment later.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 use kdp_core::{LogicalClusterName, api::limits::MAX_TOTAL_OBJECTS_ANNOTATION};
 use serde_json::{Map, Value, json};
@@ -20,7 +20,7 @@ use crate::{
         status::{FieldError, Result, StatusError},
         surface::Surface,
     },
-    store::{Change, Entry, RangeQuery, Revision},
+    store::{Change, Entry, RangePage, RangeQuery, Revision},
 };
 
 /// Resources that may be counted by their bare name, as in Kubernetes.
@@ -264,6 +264,16 @@ async fn count_objects(
     plural: &str,
 ) -> Result<u64> {
     let prefix = ResourceKey::new(cluster, group, plural).prefix(Some(namespace));
-    let page = registry.store.range(RangeQuery { limit: Some(0), ..RangeQuery::prefix(prefix) }).await?;
-    Ok(page.remaining as u64)
+    // A store counts only so far: what is beyond is read, and counted on from there.
+    let mut range = RangeQuery { limit: Some(0), ..RangeQuery::prefix(prefix) };
+    let mut count = 0;
+    loop {
+        let page = registry.store.range(range.clone()).await?;
+        count += page.entries.len() as u64;
+        if page.remaining < RangePage::COUNTED {
+            return Ok(count + page.remaining as u64);
+        }
+        let start = page.entries.last().map_or(Bound::Unbounded, |last| Bound::Excluded(last.key.to_string()));
+        range = RangeQuery { start, limit: Some(RangePage::COUNTED), revision: Some(page.revision), ..range };
+    }
 }

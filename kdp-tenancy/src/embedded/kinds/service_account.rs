@@ -9,9 +9,10 @@ use super::put_new;
 use crate::{
     embedded::{
         auth::service_account::{self, Claims, Named},
+        consumers::Sight,
         object::{object_at, str_at},
         registry::{Place, Registry, rules::invalid},
-        status::{FieldError, Result},
+        status::{FieldError, Result, StatusError},
     },
     store::Change,
 };
@@ -55,6 +56,12 @@ pub(super) fn namespace_content(
 pub(super) async fn fill_secret(registry: &Registry, place: &Place, secret: &mut Value) -> Result<()> {
     if secret["type"] != TOKEN_SECRET {
         return Ok(());
+    }
+    if place.sight != Sight::Everything {
+        // Who claims some Secrets would come to act as whatever account it names.
+        let name = str_at(secret, &["metadata", "name"]);
+        let message = "a claim on a part of the Secrets does not give tokens of service accounts";
+        return Err(StatusError::forbidden(place.reference(), name, message));
     }
     let own = Named {
         name: str_at(secret, &["metadata", "name"]).to_owned(),

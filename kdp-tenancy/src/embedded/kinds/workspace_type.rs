@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::{
     limits::refusal,
-    lineage::{Lineage, Type, find, lineage, named, resolve},
+    lineage::{Lineage, TYPE_CLUSTER_ANNOTATION, Type, find, lineage, of, place, resolve},
 };
 use super::{is_system, logical_cluster::Stage, set_condition};
 use crate::embedded::{
@@ -27,6 +27,15 @@ use crate::embedded::{
 /// Names that mean something else where a type is named.
 const RESERVED: [&str; 2] = ["any", "system"];
 const ROOT_TYPE: &str = "root";
+/// Lists of a type, and how long each may be: all of it is looked up when a workspace is created, and the
+/// configurations whenever somebody shows a token.
+const MOST: [(&str, usize); 5] = [
+    ("/extend/with", 32),
+    ("/authenticationConfigurations", 16),
+    ("/defaultAPIBindings", 256),
+    ("/limitAllowedChildren/types", 256),
+    ("/limitAllowedParents/types", 256),
+];
 
 /// Completes a type that is about to be created.
 pub(super) async fn create(registry: &Registry, place: &Place, caller: &Caller, type_: &mut Value) -> Result<()> {
@@ -73,12 +82,19 @@ pub(super) fn validate(cluster: &LogicalClusterName, type_: &Value) -> Vec<Field
     if name == ROOT_TYPE && *cluster != LogicalClusterName::root() {
         errors.push(FieldError::forbidden("metadata.name", "the type root may only be defined in the root workspace"));
     }
+    let spec = &type_["spec"];
+    for (field, most) in MOST {
+        let list = spec.pointer(field).and_then(Value::as_array).map_or(0, Vec::len);
+        if list > most {
+            let field = format!("spec{}", field.replace('/', "."));
+            errors.push(FieldError::invalid(field, list, format!("must have at most {most} items")));
+        }
+    }
     let mut needs_path = |field: String, reference: &Value| {
         if str_at(reference, &["path"]).is_empty() {
             errors.push(FieldError::required(format!("{field}.path"), "must say which workspace defines the type"));
         }
     };
-    let spec = &type_["spec"];
     if !spec["defaultChildWorkspaceType"].is_null() {
         needs_path("spec.defaultChildWorkspaceType".into(), &spec["defaultChildWorkspaceType"]);
     }

@@ -29,6 +29,8 @@ use crate::{
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 /// A watch ends by itself after this long, so that clients spread over replicas; as Kubernetes.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// However long a client asks for; a clock does not count much further.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// What a watch covers.
 #[derive(Clone, Debug)]
@@ -111,7 +113,7 @@ impl Registry {
             asked.unwrap_or_default()
         };
         let events = self.events(&place, &scope, after).await?;
-        let timeout = query.timeout_seconds.map_or(DEFAULT_TIMEOUT, Duration::from_secs);
+        let timeout = query.timeout_seconds.map_or(DEFAULT_TIMEOUT, Duration::from_secs).min(LONGEST_TIMEOUT);
         let bookmarks = query.allow_watch_bookmarks.then(|| {
             let mut interval = tokio::time::interval_at(Instant::now() + BOOKMARK_EVERY, BOOKMARK_EVERY);
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -4,11 +4,16 @@
 //! `\d`, `\w`, `\s` and `\b` mean ASCII, and inside `[…]` the characters `[`, `&&`, `--` and `~~`
 //! stand for themselves where the engine here would read nested classes and set operations.
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 /// Compiles a pattern written for Go.
 pub(super) fn compile(source: &str) -> Result<Regex, regex::Error> {
     Regex::new(&translate(source))
+}
+
+/// The same, if that takes no more than `bytes`.
+pub(super) fn compile_within(source: &str, bytes: usize) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(&translate(source)).size_limit(bytes).build()
 }
 
 /// Where in a pattern the translation is, as far as `[…]` goes.

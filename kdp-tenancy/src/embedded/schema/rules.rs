@@ -7,6 +7,7 @@ use kube_cel::cel::{Context, ExecutionError, ResolveResult, Value as CelValue};
 use kube_cel::{CompilationError, CompilationResult, KubeCelExt};
 use serde_json::{Map, Value, json};
 
+use super::cel_regex;
 use super::cel_value::{self, Largest};
 use super::correlate::{self, OldItems};
 use super::expression::{self, BUDGET, Fields, Outline};
@@ -24,6 +25,7 @@ thread_local! {
 /// `type` with the names of types, which are texts here.
 fn library() -> Context<'static> {
     let mut library = Context::default().with_all();
+    cel_regex::register(&mut library);
     library.add_function("dyn", |value: CelValue| -> ResolveResult { Ok(value) });
     library.add_function("type", |value: CelValue| type_name(&value).to_owned());
     for name in expression::TYPES {

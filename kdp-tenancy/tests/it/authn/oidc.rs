@@ -169,3 +169,33 @@ async fn a_type_opens_its_workspaces_to_an_issuer_and_only_those() {
         assert_eq!(served.who("root:club", &issuer.signed(&claims)).await, Err(401), "{name}");
     }
 }
+
+#[tokio::test]
+async fn who_takes_the_place_of_a_types_workspace_vouches_for_nobody_in_workspaces_of_the_old_type() {
+    let issuer = Issuer::start().await;
+    let served = Served::start(EmbeddedOptions::new()).await;
+    let tenancy = |plural: &str| format!("/apis/tenancy.kcp.io/v1alpha1/{plural}");
+    let object = |kind: &str, name: &str, spec: Value| json!({"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+    let open = async || {
+        workspace(&served.control_plane, "root", "org").await;
+        let mut entry = jwt(&issuer);
+        entry["claimMappings"]["username"]["prefix"] = json!("");
+        let configuration = object("WorkspaceAuthenticationConfiguration", "members", json!({"jwt": [entry]}));
+        let url = tenancy("workspaceauthenticationconfigurations");
+        served.system("root:org", Method::POST, &url, &configuration).await;
+        let type_ = object("WorkspaceType", "members", json!({"authenticationConfigurations": [{"name": "members"}]}));
+        served.system("root:org", Method::POST, &tenancy("workspacetypes"), &type_).await;
+    };
+    open().await;
+    let club = object("Workspace", "club", json!({"type": {"name": "members", "path": "root:org"}}));
+    served.system("root", Method::POST, &tenancy("workspaces"), &club).await;
+    served.grant("root:club", "ann", user_subject("ann")).await;
+    assert_eq!(served.who("root:club", &issuer.token()).await.unwrap()["username"], "ann");
+    served.system("root", Method::DELETE, &format!("{}/org", tenancy("workspaces")), &Value::Null).await;
+    let root = system(&served.control_plane, "root");
+    let org = format!("{}/org", tenancy("workspaces"));
+    eventually(async || ask(&root, Method::GET, &org, &Value::Null).await == Err(404)).await;
+    assert_eq!(served.who("root:club", &issuer.token()).await, Err(401));
+    open().await;
+    assert_eq!(served.who("root:club", &issuer.token()).await, Err(401), "the workspace of the type is another one");
+}

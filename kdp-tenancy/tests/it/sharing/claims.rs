@@ -302,3 +302,31 @@ async fn a_watch_everywhere_goes_on_where_a_list_ended() {
         assert_eq!(next.0, "DELETED");
     }
 }
+
+#[tokio::test]
+async fn a_claim_on_service_accounts_gives_nobody_their_tokens() {
+    let stage = Stage::new().await;
+    stage.claim("serviceaccounts", json!(["*"])).await;
+    for selector in [json!({"matchAll": true}), mine()] {
+        stage.at("root:a").delete(&format!("{APIS}/apibindings/claims")).await;
+        crate::support::eventually(async || stage.at("root:a").names(&format!("{APIS}/apibindings")).await.is_empty())
+            .await;
+        stage.bind("root:a", "claims", json!([answer("serviceaccounts", selector)])).await;
+        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+        let token = "/api/v1/namespaces/default/serviceaccounts/default/token";
+        assert_eq!(stage.inside_a().post(token, request).await.0, 404);
+    }
+}
+
+#[tokio::test]
+async fn a_claim_on_some_secrets_makes_nobody_a_service_account() {
+    let stage = stage().await;
+    let mut grab = secret("grab", json!({"mine": "yes"}));
+    grab["type"] = json!("kubernetes.io/service-account-token");
+    grab["metadata"]["annotations"] = json!({"kubernetes.io/service-account.name": "default"});
+    let path = format!("{SECRETS}/grab");
+    assert_eq!(stage.inside_a().post(SECRETS, grab.clone()).await.0, 403);
+    assert_eq!(stage.inside_a().apply(&path, grab.clone()).await.0, 403);
+    // The consumer itself may.
+    stage.at("root:a").post(SECRETS, grab).await.done();
+}

@@ -12,6 +12,7 @@ use kube_cel::{
 use serde_json::Value;
 
 use crate::embedded::schema::{
+    cel_regex,
     cel_value::Largest,
     expression::{BUDGET, Outline},
 };
@@ -23,23 +24,29 @@ thread_local! {
     static LIBRARY: Context<'static> = {
         let mut library = Context::default();
         library.register_all();
+        cel_regex::register(&mut library);
         library
     };
 }
 
 /// A compiled expression about one variable.
 #[derive(Debug)]
-pub(super) struct Expression(Program);
+pub(super) struct Expression {
+    program: Program,
+    /// How many steps it may take.
+    pub(super) cost: u64,
+}
 
 impl Expression {
     /// # Errors
     /// Why the expression cannot be used.
     pub(super) fn compile(text: &str) -> Result<Self, String> {
         let program = Program::compile(text).map_err(|error| format!("compilation failed: {error}"))?;
-        if Outline::of(program.expression()).cost(LARGEST) > BUDGET {
+        let cost = Outline::of(program.expression()).cost(LARGEST);
+        if cost > BUDGET {
             return Err("compilation failed: the expression may take too long".into());
         }
-        Ok(Self(program))
+        Ok(Self { program, cost })
     }
 
     /// The result with `variable` being `value`.
@@ -50,7 +57,7 @@ impl Expression {
         LIBRARY.with(|library| {
             let mut scope = library.new_inner_scope();
             scope.add_variable_from_value(variable, convert(value));
-            self.0.execute(&scope).map_err(|_| "an expression about the token failed")
+            self.program.execute(&scope).map_err(|_| "an expression about the token failed")
         })
     }
 

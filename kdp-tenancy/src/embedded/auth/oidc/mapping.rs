@@ -7,7 +7,7 @@ use kdp_core::{
 use serde_json::{Map, Value, json};
 
 use super::{Trust, expression::Expression};
-use crate::embedded::status::FieldError;
+use crate::embedded::{schema::expression::BUDGET, status::FieldError};
 
 /// Names that only the control plane gives.
 const SYSTEM_PREFIX: &str = "system:";
@@ -51,7 +51,7 @@ impl Mapping {
     ) -> Option<Self> {
         let mappings = &entry.claim_mappings;
         let path = |rest: &str| format!("{path}.{rest}");
-        let mut compiler = Compiler { errors };
+        let mut compiler = Compiler { errors, cost: 0 };
         let username = compiler.source(
             &mappings.username.claim,
             mappings.username.prefix.as_deref(),
@@ -180,12 +180,22 @@ impl Source {
 
 struct Compiler<'e> {
     errors: &'e mut Vec<FieldError>,
+    /// What the expressions so far may cost for one token.
+    cost: u64,
 }
 
 impl Compiler<'_> {
     fn expression(&mut self, text: &str, path: String) -> Option<Expression> {
         match Expression::compile(text) {
-            Ok(expression) => Some(expression),
+            Ok(expression) if self.cost.saturating_add(expression.cost) <= BUDGET => {
+                self.cost += expression.cost;
+                Some(expression)
+            }
+            Ok(_) => {
+                let problem = "compilation failed: the expressions for one issuer may take too long together";
+                self.errors.push(FieldError::invalid(path, text, problem));
+                None
+            }
             Err(problem) => {
                 self.errors.push(FieldError::invalid(path, text, problem));
                 None

@@ -137,3 +137,12 @@ fn a_tenant_cannot_make_system_users() {
     assert_eq!(mapped(Trust::Operator, &claims, change).unwrap().extra.len(), 2);
     assert!(mapped(Trust::Tenant, &json!({"sub": "system:admin"}), change).is_err());
 }
+
+#[test]
+fn what_all_expressions_of_an_issuer_may_take_is_bounded_together() {
+    let rule = json!({"expression": "claims.groups.all(a, a != 'x')", "message": "no"});
+    let with = |count| faults(|entry| entry["claimValidationRules"] = vec![rule.clone(); count].into());
+    assert_eq!(with(8), Vec::<String>::new());
+    let last = with(4000).pop();
+    assert_eq!(last.as_deref(), Some("jwt[0].claimValidationRules[3999].expression"));
+}

@@ -77,6 +77,7 @@ pub(in crate::embedded::kinds) async fn create(
     });
     let qualified = type_.qualified();
     let new = NewCluster::new(&child, path.as_str(), &qualified, &caller.identity)
+        .with_type_cluster(&type_.cluster)
         .with_owner(owner)
         .with_required_groups(groups.as_deref())
         .with_controllers(lineage.controllers(Stage::Initializing), lineage.controllers(Stage::Terminating));
@@ -125,7 +126,7 @@ async fn type_of(
 ) -> Result<Lineage> {
     let forbidden = |message: String| StatusError::forbidden(place.reference(), name, message);
     let parent_type = str_at(parent, &["metadata", "annotations", TYPE_ANNOTATION]);
-    let parent_lineage = workspace_type::named(registry, parent_type).await?;
+    let parent_lineage = workspace_type::of(registry, parent).await?;
     let parent_lineage =
         parent_lineage.ok_or_else(|| forbidden("the type of the workspace it is created in is gone".into()))?;
     let reference = match asked {

@@ -63,6 +63,7 @@ pub(crate) async fn make(registry: &Registry, identity: &Identity) -> Result<()>
     let home = cluster_name(&identity.username);
     let (path, type_) = (format!("{PREFIX}:{}", identity.username), lineage.itself().qualified());
     let new = NewCluster::new(&home, &path, &type_, identity)
+        .with_type_cluster(&lineage.itself().cluster)
         .with_controllers(lineage.controllers(Stage::Initializing), lineage.controllers(Stage::Terminating));
     let transaction = Transaction { conditions: vec![new.is_free()], changes: new.changes(registry)? };
     registry.commit(transaction, true).await.map(drop)

@@ -17,7 +17,10 @@ use crate::{
     embedded::{
         auth,
         key::ResourceKey,
-        kinds::{logical_cluster::Stage, logical_cluster::label_stages, namespace, put_new, service_account},
+        kinds::{
+            logical_cluster::Stage, logical_cluster::label_stages, namespace, put_new, service_account,
+            workspace_type::TYPE_CLUSTER_ANNOTATION,
+        },
         registry::Registry,
         status::Result,
     },
@@ -30,6 +33,7 @@ pub(crate) struct NewCluster<'a> {
     cluster: &'a LogicalClusterName,
     path: &'a str,
     type_: &'a str,
+    type_cluster: Option<&'a LogicalClusterName>,
     creator: &'a Identity,
     admin: Option<String>,
     owner: Option<Value>,
@@ -43,7 +47,23 @@ impl<'a> NewCluster<'a> {
     pub(crate) fn new(cluster: &'a LogicalClusterName, path: &'a str, type_: &'a str, creator: &'a Identity) -> Self {
         let admin = auth::name_in(creator, cluster).map(Cow::into_owned);
         let (initializers, terminators) = (Vec::new(), Vec::new());
-        Self { cluster, path, type_, creator, admin, owner: None, required_groups: None, initializers, terminators }
+        Self {
+            cluster,
+            path,
+            type_,
+            type_cluster: None,
+            creator,
+            admin,
+            owner: None,
+            required_groups: None,
+            initializers,
+            terminators,
+        }
+    }
+
+    /// Its type is the one in this logical cluster, whatever its path leads to later.
+    pub(crate) fn with_type_cluster(self, cluster: &'a LogicalClusterName) -> Self {
+        Self { type_cluster: Some(cluster), ..self }
     }
 
     /// Nobody becomes its administrator.
@@ -82,6 +102,9 @@ impl<'a> NewCluster<'a> {
             "spec": {"directlyDeletable": false, "createdBy": self.creator},
             "status": {"URL": registry.urls.workspace(&self.cluster.path())},
         });
+        if let Some(type_cluster) = self.type_cluster {
+            object["metadata"]["annotations"][TYPE_CLUSTER_ANNOTATION] = type_cluster.as_str().into();
+        }
         if let Some(groups) = self.required_groups {
             object["metadata"]["annotations"][REQUIRED_GROUPS_ANNOTATION] = groups.into();
         }

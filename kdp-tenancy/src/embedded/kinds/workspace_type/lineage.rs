@@ -2,19 +2,24 @@
 
 use kdp_core::{
     LogicalClusterName, WorkspacePath,
-    api::tenancy::{WorkspaceTypeReference, WorkspaceTypeSpec},
+    api::tenancy::{TYPE_ANNOTATION, WorkspaceTypeReference, WorkspaceTypeSpec},
 };
+use serde_json::Value;
 
 use super::spec;
 use crate::embedded::{
     auth::{Attributes, ResourceAttributes},
+    index::Index,
     kinds::logical_cluster::Stage,
+    object::str_at,
     registry::Registry,
     status::Result,
 };
 
 /// How many types one type may extend altogether: each is read whenever a workspace is created.
 const MOST_EXTENDED: usize = 32;
+/// Annotation on a LogicalCluster with the logical cluster that the type of its workspace is in.
+pub(crate) const TYPE_CLUSTER_ANNOTATION: &str = "internal.tenancy.kdp.k8c.io/type-cluster";
 
 /// A WorkspaceType and where it is.
 #[derive(Clone, Debug)]
@@ -150,11 +155,24 @@ pub(crate) async fn lineage(registry: &Registry, type_: Type) -> Result<Option<L
     Ok((!has_circle(&extends)).then_some(Lineage(types)))
 }
 
-/// The type called `<path>:<name>`, as a LogicalCluster says it, with all that it extends.
-pub(crate) async fn named(registry: &Registry, qualified: &str) -> Result<Option<Lineage>> {
-    let Some((path, name)) = qualified.rsplit_once(':') else { return Ok(None) };
-    let reference = WorkspaceTypeReference { name: name.into(), path: Some(path.into()) };
-    match resolve(registry, &LogicalClusterName::root(), &reference).await? {
+/// Where the type of a workspace is, by its LogicalCluster, and how it is called there.
+///
+/// The path of a type leads to somebody else once the name of its workspace is taken anew, so it only
+/// counts where the logical cluster was not written down beside it.
+pub(crate) fn place(index: &Index, logical_cluster: &Value) -> Option<(LogicalClusterName, String)> {
+    let annotation = |key: &str| str_at(logical_cluster, &["metadata", "annotations", key]);
+    let (path, name) = annotation(TYPE_ANNOTATION).rsplit_once(':')?;
+    let cluster = match annotation(TYPE_CLUSTER_ANNOTATION) {
+        "" => index.resolve(&path.parse().ok()?)?,
+        cluster => cluster.parse().ok()?,
+    };
+    Some((cluster, name.to_owned()))
+}
+
+/// The type of a workspace, by its LogicalCluster, with all that it extends.
+pub(crate) async fn of(registry: &Registry, logical_cluster: &Value) -> Result<Option<Lineage>> {
+    let Some((cluster, name)) = place(&registry.index, logical_cluster) else { return Ok(None) };
+    match find(registry, &cluster, &name).await? {
         Some(type_) => lineage(registry, type_).await,
         None => Ok(None),
     }

@@ -92,3 +92,21 @@ proptest! {
         prop_assert_eq!(has_circle(&extends), reached.contains(&19));
     }
 }
+
+#[test]
+fn what_is_looked_up_for_others_is_bounded() {
+    for (list, item, most) in [
+        ("authenticationConfigurations", json!({"name": "a"}), 16),
+        ("defaultAPIBindings", json!({"path": "root", "export": "e"}), 256),
+    ] {
+        let faults = |count| {
+            let type_ = json!({"metadata": {"name": "a"}, "spec": {list: vec![item.clone(); count]}});
+            validate(&"root".parse().unwrap(), &type_).len()
+        };
+        assert_eq!((faults(most), faults(most + 1)), (0, 1), "{list}");
+    }
+    let with = vec![json!({"name": "a"}); 33];
+    let type_ = json!({"metadata": {"name": "a"}, "spec": {"extend": {"with": with}}});
+    let faults = validate(&"root".parse().unwrap(), &type_);
+    assert_eq!(faults.iter().map(|fault| &*fault.field).collect::<Vec<_>>(), ["spec.extend.with"]);
+}
