@@ -6,6 +6,7 @@
 
 mod apis;
 mod export_surface;
+mod wake;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -30,6 +31,7 @@ use super::{
     roles::Moment,
     status::{Result, StatusError},
     surface::{ExportId, Origin, Shared, Surface},
+    waiting::Waiting,
 };
 use crate::store::{Entry, Event, RangeQuery, Revision, SharedStore, StoreError, Watch, WatchError};
 
@@ -49,6 +51,7 @@ pub(crate) struct Index {
     /// Surfaces of exports that depend on other exports, replaced as a whole when any export changes.
     borrowed: Mutex<Arc<Surfaces>>,
     lifecycles: RwLock<Lifecycles>,
+    waiting: RwLock<Waiting>,
     caches: Mutex<HashMap<LogicalClusterName, Arc<Cache>>>,
     shared: Shared,
     facts: Facts,
@@ -88,6 +91,7 @@ impl Index {
             exports: RwLock::default(),
             borrowed: Mutex::default(),
             lifecycles: RwLock::default(),
+            waiting: RwLock::default(),
             caches: Mutex::default(),
             shared: Shared::default(),
             facts: Facts::default(),
@@ -103,6 +107,7 @@ impl Index {
         *self.tree.write() = Tree::default();
         *self.exports.write() = Exports::default();
         *self.lifecycles.write() = Lifecycles::default();
+        *self.waiting.write() = Waiting::default();
         self.caches.lock().clear();
         self.facts.clear();
         self.limits.restart();
@@ -242,15 +247,17 @@ impl Index {
             ("tenancy.kcp.io", "workspaces") => self.apply_workspace(&cluster, key, entry, previous),
             ("core.kcp.io", "logicalclusters") => {
                 self.apply_lifecycle(&cluster, entry);
-                let mut tree = self.tree.write();
-                if entry.is_some() {
-                    tree.clusters.entry(cluster).or_default().exists = true;
-                } else {
-                    tree.clusters.remove(&cluster);
+                if entry.is_none() {
+                    self.tree.write().clusters.remove(&cluster);
                     self.caches.lock().remove(&cluster);
+                    return;
+                }
+                self.tree.write().clusters.entry(cluster.clone()).or_default().exists = true;
+                if previous.is_none() {
+                    self.wake_below(&cluster);
                 }
             }
-            ("tenancy.kcp.io", "workspacetypes") => self.queue_all_bindings(),
+            ("tenancy.kcp.io", "workspacetypes") => self.wake_type(&cluster, key.name),
             ("apis.kcp.io", "apibindings") => {
                 self.apply_binding(bindings, &cluster, key, entry, previous, revision);
                 self.caches.lock().remove(&cluster);
@@ -312,13 +319,8 @@ impl Index {
     fn queue_bindings(&self, cluster: &LogicalClusterName) {
         if self.is_waiting_for(cluster, Stage::Initializing, BINDINGS_INITIALIZER) {
             self.queue.add(Work::Bindings(cluster.clone()));
-        }
-    }
-
-    /// The same in every logical cluster that waits for them: what they need may have appeared.
-    pub(crate) fn queue_all_bindings(&self) {
-        for cluster in self.waiting_for(Stage::Initializing, BINDINGS_INITIALIZER) {
-            self.queue.add(Work::Bindings(cluster));
+        } else {
+            self.await_defaults(cluster, Vec::new());
         }
     }
 
@@ -349,8 +351,9 @@ impl Index {
         let child_of = |entry: Option<&Entry>| -> Option<LogicalClusterName> {
             str_at(&object::decode(entry?).ok()?, &["spec", "cluster"]).parse().ok()
         };
+        let (now, before) = (child_of(entry), child_of(previous));
         let mut tree = self.tree.write();
-        match child_of(entry) {
+        match now.clone() {
             Some(child) => {
                 self.limits.link(&child, cluster, key.name);
                 tree.clusters.entry(child.clone()).or_default().parent = Some((cluster.clone(), key.name.into()));
@@ -360,13 +363,16 @@ impl Index {
                 if let Some(node) = tree.clusters.get_mut(cluster) {
                     node.children.remove(key.name);
                 }
-                if let Some(child) = child_of(previous) {
-                    self.limits.unlink(&child);
-                    tree.clusters.remove(&child);
+                if let Some(child) = &before {
+                    self.limits.unlink(child);
+                    tree.clusters.remove(child);
                 }
             }
         }
         drop(tree);
+        if let Some(child) = now.filter(|now| before.as_ref() != Some(now)) {
+            self.wake_below(&child);
+        }
         self.queue_if_deleting(entry, || Work::Workspace { cluster: cluster.clone(), name: key.name.into() });
     }
 

@@ -16,6 +16,7 @@ use crate::{
         queue::Work,
         status::{Result, StatusError},
         surface::ExportId,
+        waiting::{Awaited, Topic},
     },
     store::{Entry, Event, Revision},
 };
@@ -45,14 +46,13 @@ impl Index {
         if previous.is_some() && served(&previous) != served(&binding) {
             self.queue.add(Work::Names(cluster.clone()));
         }
-        let named = Named { cluster: cluster.clone(), name: key.name.into() };
-        if let Some(one) = binding.as_ref().or(previous.as_ref()) {
-            let export = str_at(one, &["spec", "reference", "export", "name"]);
-            self.exports.write().set_waiting(export, named, binding.is_some() && now.is_none());
-        }
         self.queue_bindings(cluster);
-        if binding.is_some_and(|binding| !binding["metadata"]["deletionTimestamp"].is_null()) {
-            self.queue.add(Work::Binding { cluster: cluster.clone(), name: key.name.into() });
+        let work = Work::Binding { cluster: cluster.clone(), name: key.name.into() };
+        let awaited = binding.as_ref().filter(|_| now.is_none()).map(|binding| awaited_by(cluster, binding));
+        let begins_to_wait = self.waiting.write().set(&work, awaited.into_iter().collect());
+        // What it waits for may have come between the look that found it missing and this.
+        if begins_to_wait || binding.is_some_and(|binding| !binding["metadata"]["deletionTimestamp"].is_null()) {
+            self.queue.add(work);
         }
     }
 
@@ -96,11 +96,6 @@ impl Index {
         self.bindings.read().of(export)
     }
 
-    /// The bindings that name an export and are not bound to anything yet.
-    pub(crate) fn unbound(&self, export: &str) -> BTreeSet<Named> {
-        self.exports.read().waiting_for(export)
-    }
-
     /// The exports with this identity, in order.
     pub(super) fn exports_with_identity(&self, hash: &str) -> Vec<ExportId> {
         self.exports.read().with_identity(hash)
@@ -123,4 +118,14 @@ impl Index {
         let entry = self.store.get(&bound_schema_key(uid)).await.map_err(StatusError::from)?;
         entry.as_ref().map(object::decode).transpose()
     }
+}
+
+/// The export that an APIBinding in `cluster` refers to.
+fn awaited_by(cluster: &LogicalClusterName, binding: &Value) -> Awaited {
+    let export = &binding["spec"]["reference"]["export"];
+    let path = match str_at(export, &["path"]) {
+        "" => cluster.as_str(),
+        path => path,
+    };
+    (path.to_owned(), Topic::Export(str_at(export, &["name"]).to_owned()))
 }
