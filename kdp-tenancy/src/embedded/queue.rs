@@ -161,6 +161,13 @@ impl WorkQueue {
     }
 }
 
+impl WorkQueue {
+    /// What waits in a queue that nobody works on.
+    pub(crate) fn into_work(self) -> impl Iterator<Item = Work> {
+        self.state.into_inner().known.into_iter()
+    }
+}
+
 impl State {
     fn stand_in_line(&mut self, turn: Turn) {
         let cluster = turn.work.cluster().to_owned();

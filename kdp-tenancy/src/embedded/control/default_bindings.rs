@@ -107,8 +107,7 @@ fn wanted(registry: &Registry, lineage: &Lineage) -> Vec<Wanted> {
 
 /// What can change what is still to be done: the types, and the exports that they name.
 fn awaited(lineage: &Lineage, all: &[Wanted]) -> Vec<Awaited> {
-    let types =
-        lineage.types().iter().map(|type_| (type_.cluster.to_string(), Topic::Type(type_.name.clone())));
+    let types = lineage.types().iter().map(|type_| (type_.cluster.to_string(), Topic::Type(type_.name.clone())));
     let exports = all.iter().map(|wanted| (wanted.path.clone(), Topic::Export(wanted.export.clone())));
     types.chain(exports).collect()
 }

@@ -3,13 +3,12 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use kdp_core::LogicalClusterName;
-use parking_lot::RwLock;
 use serde_json::Value;
 
 use super::{Index, bound_schema_key, decoded};
 use crate::{
     embedded::{
-        consumers::{Bindings, Consumer, Grants, Past, bound_export},
+        consumers::{Consumer, Grants, Past, bound_export},
         exports::Named,
         key::ParsedKey,
         object::{self, str_at},
@@ -24,7 +23,6 @@ use crate::{
 impl Index {
     pub(super) fn apply_binding(
         &self,
-        bindings: &RwLock<Bindings>,
         cluster: &LogicalClusterName,
         key: &ParsedKey<'_>,
         entry: Option<&Entry>,
@@ -33,7 +31,7 @@ impl Index {
     ) {
         let (binding, previous) = (decoded(entry), decoded(previous));
         let consumer = binding.as_ref().and_then(Consumer::of);
-        for schema in bindings.write().set(cluster, key.name, consumer, revision) {
+        for schema in self.bindings.write().set(cluster, key.name, consumer, revision) {
             self.queue.add(Work::Schema(schema));
         }
         let bound_to = |binding: &Option<Value>| binding.as_ref().and_then(bound_export);

@@ -25,6 +25,10 @@ impl Index {
 
     /// Has everybody look again who waits for something in or below a workspace that has appeared.
     pub(super) fn wake_below(&self, cluster: &LogicalClusterName) {
+        // Then everybody who waits looks anyway.
+        if self.is_loading() {
+            return;
+        }
         self.queue_waiting(cluster, |path| self.waiting.read().at_or_below(path).cloned().collect());
     }
 

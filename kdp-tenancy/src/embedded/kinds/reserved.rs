@@ -23,7 +23,8 @@ pub(super) fn check_group(place: &Place, caller: &Caller, definition: &Value) ->
 }
 
 fn is_reserved(group: &str) -> bool {
-    let is_within = |domain: &str| group.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let is_within =
+        |domain: &str| group.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     let is_builtin = || Surface::base().each_resource().any(|served| served.resource.group == group);
     is_within("kcp.io") || (is_within("kdp.k8c.io") && is_builtin())
 }
