@@ -41,6 +41,7 @@ pub mod status;
 mod surface;
 mod table;
 mod urls;
+mod waiting;
 
 use std::{fmt, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 

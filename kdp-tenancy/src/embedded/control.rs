@@ -6,11 +6,11 @@
 
 mod default_bindings;
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, time::Duration};
 
+use futures::FutureExt;
 use kdp_core::{LogicalClusterName, reconcile};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -22,16 +22,15 @@ use super::{
         namespace, quota, slice,
     },
     object::{self, finalizers, metadata_mut, str_at},
-    queue::Work,
+    queue::{Turn, Work},
     registry::{Caller, Extra, Place, Registry, remove::DeleteOptions},
     roles,
-    status::Result,
+    status::{Result, StatusError},
     surface::{ExportId, Surface},
+    waiting::Topic,
 };
 use crate::store::{Entry, RangeQuery, Revision};
 
-/// How many things are worked on at once.
-const CONCURRENCY: usize = 32;
 /// How long to wait for a change of what holds a deletion before looking again.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
@@ -47,52 +46,46 @@ enum Step {
 /// Works the queue until `shutdown`; then finishes what is under way.
 pub(crate) async fn run(registry: Registry, shutdown: CancellationToken) {
     let tasks = TaskTracker::new();
-    let places = Arc::new(Semaphore::new(CONCURRENCY));
     loop {
-        let work = tokio::select! {
-            work = registry.index.queue.next() => work,
+        let turn = tokio::select! {
+            turn = registry.index.queue.next() => turn,
             () = shutdown.cancelled() => break,
         };
         let (registry, shutdown) = (registry.clone(), shutdown.clone());
-        let places = places.clone();
-        tasks.spawn(async move {
-            carry_out(&registry, &work, &places, &shutdown).await;
-            registry.index.queue.done(&work);
-        });
+        tasks.spawn(async move { carry_out(&registry, turn, &shutdown).await });
     }
     tasks.close();
     tasks.wait().await;
 }
 
-async fn carry_out(registry: &Registry, work: &Work, places: &Semaphore, shutdown: &CancellationToken) {
-    let mut failures = 0;
-    while !shutdown.is_cancelled() {
-        let step = {
-            let Ok(_place) = places.acquire().await else { return };
-            step(registry, work).await
-        };
-        let pause = match step {
-            Ok(Step::Done) => return,
-            Ok(Step::Again) => continue,
+/// Does one step. Others have the place while there is something to wait for before the next one.
+async fn carry_out(registry: &Registry, mut turn: Turn, shutdown: &CancellationToken) {
+    let queue = &registry.index.queue;
+    // A fault here must not take the place for ever.
+    let step = AssertUnwindSafe(step(registry, &turn.work)).catch_unwind().await;
+    let step = step.unwrap_or_else(|_| Err(StatusError::internal("the step panicked")));
+    if matches!(step, Ok(Step::Done)) {
+        return queue.done(&turn.work);
+    }
+    queue.pause(&turn.work);
+    let pause = async {
+        match step {
+            Ok(Step::Done | Step::Again) => {}
             Ok(Step::Waits(prefix, after)) => {
-                failures = 0;
-                tokio::select! {
-                    () = changed(registry, &prefix, after) => {}
-                    () = shutdown.cancelled() => return,
-                }
-                continue;
+                turn.failures = 0;
+                changed(registry, &prefix, after).await;
             }
             Err(error) => {
-                failures += 1;
-                let pause = reconcile::backoff(failures);
-                tracing::warn!(?work, %error, ?pause, "control.failed");
-                pause
+                turn.failures += 1;
+                let pause = reconcile::backoff(turn.failures);
+                tracing::warn!(work = ?turn.work, %error, ?pause, "control.failed");
+                tokio::time::sleep(pause).await;
             }
-        };
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = shutdown.cancelled() => return,
         }
+    };
+    tokio::select! {
+        () = pause => queue.again(turn),
+        () = shutdown.cancelled() => {}
     }
 }
 
@@ -120,10 +113,7 @@ async fn step(registry: &Registry, work: &Work) -> Result<Step> {
             for (consumer, binding) in registry.index.bindings_of(&id) {
                 registry.index.queue.add(Work::Binding { cluster: consumer, name: binding });
             }
-            for binding in registry.index.unbound(name) {
-                registry.index.queue.add(Work::Binding { cluster: binding.cluster, name: binding.name });
-            }
-            registry.index.queue_all_bindings();
+            registry.index.wake(cluster, &Topic::Export(name.clone()));
             slice::update_all(registry, &id).await?;
             Ok(Step::Done)
         }

@@ -18,11 +18,9 @@ pub(crate) struct Exports {
     /// By the name of the export and the last part of the path to its workspace: paths can be written
     /// in several ways, which differ before that.
     slices: HashMap<(String, String), BTreeSet<Named>>,
-    /// Bindings that are not bound to anything yet, by the name of the export.
-    waiting: HashMap<String, BTreeSet<Named>>,
 }
 
-/// A binding or an endpoint slice.
+/// An endpoint slice.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Named {
     pub(crate) cluster: LogicalClusterName,
@@ -58,20 +56,6 @@ impl Exports {
         } else {
             remove(&mut self.slices, &key, &slice);
         }
-    }
-
-    /// Says whether a binding waits for an export of this name.
-    pub(crate) fn set_waiting(&mut self, export: &str, binding: Named, waits: bool) {
-        if waits {
-            self.waiting.entry(export.to_owned()).or_default().insert(binding);
-        } else {
-            remove(&mut self.waiting, export, &binding);
-        }
-    }
-
-    /// The bindings that wait for an export of this name.
-    pub(crate) fn waiting_for(&self, export: &str) -> BTreeSet<Named> {
-        self.waiting.get(export).cloned().unwrap_or_default()
     }
 
     /// The exports with an identity, in order.

@@ -7,6 +7,7 @@ mod changes;
 
 use std::{
     collections::{HashMap, HashSet},
+    mem::swap,
     sync::Arc,
 };
 
@@ -27,11 +28,11 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Forgets everything, to be told anew.
-    pub(crate) fn clear(&self) {
-        self.gates.write().clear();
-        self.limiting.write().clear();
-        self.sources.clear();
+    /// Exchanges everything but who listens with what another one was told.
+    pub(crate) fn adopt(&self, told: &Self) {
+        swap(&mut *self.gates.write(), &mut *told.gates.write());
+        swap(&mut *self.limiting.write(), &mut *told.limiting.write());
+        self.sources.adopt(&told.sources);
     }
 
     /// Takes in an object as it is now.

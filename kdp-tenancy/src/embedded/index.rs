@@ -5,16 +5,21 @@
 //! index because its only source is the store.
 
 mod apis;
+mod caches;
 mod export_surface;
+mod load;
+mod tree;
+mod wake;
 
 use std::{collections::HashMap, sync::Arc};
 
-use kdp_core::{LogicalClusterName, WorkspacePath, api::tenancy::BINDINGS_INITIALIZER};
+use kdp_core::{LogicalClusterName, api::tenancy::BINDINGS_INITIALIZER};
 use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use tokio::sync::{OnceCell, watch};
-use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::tree::child_of;
+use self::{caches::Caches, tree::Tree};
 use super::{
     auth::Policy,
     consumers::{Bindings, bound_export},
@@ -30,8 +35,9 @@ use super::{
     roles::Moment,
     status::{Result, StatusError},
     surface::{ExportId, Origin, Shared, Surface},
+    waiting::Waiting,
 };
-use crate::store::{Entry, Event, RangeQuery, Revision, SharedStore, StoreError, Watch, WatchError};
+use crate::store::{Entry, RangeQuery, Revision, SharedStore};
 
 /// How many logical clusters keep their caches.
 const CACHED_CLUSTERS: usize = 4096;
@@ -49,7 +55,8 @@ pub(crate) struct Index {
     /// Surfaces of exports that depend on other exports, replaced as a whole when any export changes.
     borrowed: Mutex<Arc<Surfaces>>,
     lifecycles: RwLock<Lifecycles>,
-    caches: Mutex<HashMap<LogicalClusterName, Arc<Cache>>>,
+    waiting: RwLock<Waiting>,
+    caches: Mutex<Caches<Cache>>,
     shared: Shared,
     facts: Facts,
     applied: watch::Sender<Revision>,
@@ -62,18 +69,6 @@ pub(crate) struct Index {
 const HOME: &str = "~";
 
 type Surfaces = Mutex<HashMap<ExportId, Arc<Surface>>>;
-
-#[derive(Debug, Default)]
-struct Tree {
-    clusters: HashMap<LogicalClusterName, Node>,
-}
-
-#[derive(Debug, Default)]
-struct Node {
-    parent: Option<(LogicalClusterName, String)>,
-    children: HashMap<String, LogicalClusterName>,
-    exists: bool,
-}
 
 #[derive(Debug, Default)]
 struct Cache {
@@ -91,7 +86,8 @@ impl Index {
             exports: RwLock::default(),
             borrowed: Mutex::default(),
             lifecycles: RwLock::default(),
-            caches: Mutex::default(),
+            waiting: RwLock::default(),
+            caches: Mutex::new(Caches::new(CACHED_CLUSTERS)),
             shared: Shared::default(),
             facts: Facts::default(),
             applied: watch::channel(Revision(0)).0,
@@ -101,92 +97,14 @@ impl Index {
         }
     }
 
-    /// Reads the store once and returns the revision up to which the index is now true.
-    pub(crate) async fn load(&self) -> Result<Revision, StoreError> {
-        *self.tree.write() = Tree::default();
-        *self.exports.write() = Exports::default();
-        *self.lifecycles.write() = Lifecycles::default();
-        self.caches.lock().clear();
-        self.facts.clear();
-        self.limits.restart();
-        let page = self.store.range(RangeQuery::prefix("")).await?;
-        // In one piece: half of the bindings would hide half of the consumers.
-        let bindings = RwLock::default();
-        for entry in &page.entries {
-            self.apply(&bindings, &entry.key, Some(entry), None, entry.modified);
-        }
-        let mut bindings = bindings.into_inner();
-        bindings.forget_before(page.revision);
-        *self.bindings.write() = bindings;
-        self.fanout.restart(page.revision);
-        self.limits.counted(page.revision);
-        self.applied.send_replace(page.revision);
-        Ok(page.revision)
-    }
-
-    /// Follows the store from `after` until `shutdown`, loading anew if it ever falls behind.
-    pub(crate) async fn follow(&self, mut after: Revision, shutdown: CancellationToken) -> Result<(), StoreError> {
-        loop {
-            let mut events = match self.store.watch("", after).await {
-                Ok(events) => events,
-                Err(StoreError::Compacted { .. }) => {
-                    after = self.load().await?;
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            let ended = loop {
-                let event = tokio::select! {
-                    event = events.next() => event,
-                    () = shutdown.cancelled() => return Ok(()),
-                };
-                match event {
-                    Some(Ok(event)) => {
-                        if let Err(error) = self.catch_up(event, &mut events).await {
-                            break error;
-                        }
-                    }
-                    Some(Err(error)) => break error,
-                    None => return Ok(()),
-                }
-            };
-            tracing::warn!(error = %ended, "index.reload");
-            after = self.load().await?;
-        }
-    }
-
-    /// Applies `event` and everything behind it that is there already.
-    async fn catch_up(&self, event: Arc<Event>, events: &mut Watch) -> Result<(), WatchError> {
-        let mut last = event.revision;
-        self.take(&event);
-        loop {
-            // Every event up to `newest` is in the watch by now, so the index has seen all of it
-            // once the watch is empty.
-            let newest = self.store.revision();
-            while let Some(next) = events.try_next() {
-                let event = next?;
-                last = event.revision;
-                self.take(&event);
-            }
-            self.limits.counted(newest);
-            self.applied.send_replace(newest);
-            if last <= newest {
-                return Ok(());
-            }
-            // The store hands out the events of a transaction just before it reports its revision.
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// Applies an event, and passes it on to whoever watches its resource everywhere.
-    fn take(&self, event: &Arc<Event>) {
-        self.apply(&self.bindings, &event.key, event.entry.as_ref(), event.previous.as_ref(), event.revision);
-        self.fanout.publish(event, || self.exports_around(event));
-    }
-
     /// The revision that the index has seen and passed on.
     pub(crate) fn reached(&self) -> Revision {
         *self.applied.borrow()
+    }
+
+    /// Whether this is an index that is not in use yet.
+    fn is_loading(&self) -> bool {
+        self.reached() == Revision(0)
     }
 
     /// Waits until the index has seen the transaction of `revision`. Cancel-safe.
@@ -209,23 +127,16 @@ impl Index {
         )
     }
 
-    fn apply(
-        &self,
-        bindings: &RwLock<Bindings>,
-        key: &str,
-        entry: Option<&Entry>,
-        previous: Option<&Entry>,
-        revision: Revision,
-    ) {
+    fn apply(&self, key: &str, entry: Option<&Entry>, previous: Option<&Entry>, revision: Revision) {
         let Some(key) = ParsedKey::parse(key) else { return };
         let Ok(cluster) = key.cluster.parse::<LogicalClusterName>() else { return };
         self.facts.apply(&cluster, &key, entry);
         if let Some(work) = self.limits.follow(&key, entry, previous, |name| self.child(&cluster, name)) {
             self.queue.add(work);
         }
-        self.apply_object(bindings, &cluster, &key, entry, previous, revision);
+        self.apply_object(&cluster, &key, entry, previous, revision);
         self.facts.announce(&cluster, &key);
-        let moment = if *self.applied.borrow() == Revision(0) { Moment::Loading } else { Moment::Following };
+        let moment = if self.is_loading() { Moment::Loading } else { Moment::Following };
         for work in self.facts.sources().apply(&cluster, &key, entry, previous, moment) {
             self.queue.add(work);
         }
@@ -233,7 +144,6 @@ impl Index {
 
     fn apply_object(
         &self,
-        bindings: &RwLock<Bindings>,
         cluster: &LogicalClusterName,
         key: &ParsedKey<'_>,
         entry: Option<&Entry>,
@@ -246,21 +156,23 @@ impl Index {
             ("core.kcp.io", "logicalclusters") => {
                 self.apply_lifecycle(&cluster, entry);
                 self.place_home(&cluster, entry);
-                let mut tree = self.tree.write();
-                if entry.is_some() {
-                    tree.clusters.entry(cluster).or_default().exists = true;
-                } else {
-                    tree.clusters.remove(&cluster);
-                    self.caches.lock().remove(&cluster);
+                if entry.is_none() {
+                    self.tree.write().clusters.remove(&cluster);
+                    self.caches.lock().forget(&cluster);
+                    return;
+                }
+                self.tree.write().clusters.entry(cluster.clone()).or_default().exists = true;
+                if previous.is_none() {
+                    self.wake_below(&cluster);
                 }
             }
-            ("tenancy.kcp.io", "workspacetypes") => self.queue_all_bindings(),
+            ("tenancy.kcp.io", "workspacetypes") => self.wake_type(&cluster, key.name),
             ("apis.kcp.io", "apibindings") => {
-                self.apply_binding(bindings, &cluster, key, entry, previous, revision);
-                self.caches.lock().remove(&cluster);
+                self.apply_binding(&cluster, key, entry, previous, revision);
+                self.caches.lock().forget(&cluster);
             }
             ("apis.kcp.io", "apiexports") => {
-                self.caches.lock().remove(&cluster);
+                self.caches.lock().forget(&cluster);
                 *self.borrowed.lock() = Arc::default();
                 let id = ExportId { cluster: cluster.to_string(), name: key.name.into() };
                 self.exports.write().set_export(&id, decoded(previous).as_ref(), decoded(entry).as_ref());
@@ -277,12 +189,12 @@ impl Index {
                 self.queue.add(Work::Schema(key.name.into()));
             }
             ("apis.kcp.io", "apiresourceschemas") if previous.is_none() && !cluster.is_system() => {
-                self.caches.lock().remove(&cluster);
+                self.caches.lock().forget(&cluster);
                 *self.borrowed.lock() = Arc::default();
                 self.queue.add(Work::Exports(cluster));
             }
             ("apiextensions.k8s.io", "customresourcedefinitions") => {
-                self.caches.lock().remove(&cluster);
+                self.caches.lock().forget(&cluster);
                 let is_settled = decoded(entry).as_ref().is_some_and(super::kinds::crd::is_established);
                 if previous.is_some() || !is_settled {
                     self.queue.add(Work::Names(cluster.clone()));
@@ -293,7 +205,7 @@ impl Index {
                 self.queue_if_deleting(entry, || Work::Namespace { cluster, name: key.name.into() });
             }
             ("rbac.authorization.k8s.io", _) => {
-                self.caches.lock().remove(&cluster);
+                self.caches.lock().forget(&cluster);
             }
             _ => {}
         }
@@ -328,13 +240,8 @@ impl Index {
     fn queue_bindings(&self, cluster: &LogicalClusterName) {
         if self.is_waiting_for(cluster, Stage::Initializing, BINDINGS_INITIALIZER) {
             self.queue.add(Work::Bindings(cluster.clone()));
-        }
-    }
-
-    /// The same in every logical cluster that waits for them: what they need may have appeared.
-    pub(crate) fn queue_all_bindings(&self) {
-        for cluster in self.waiting_for(Stage::Initializing, BINDINGS_INITIALIZER) {
-            self.queue.add(Work::Bindings(cluster));
+        } else {
+            self.await_defaults(cluster, Vec::new());
         }
     }
 
@@ -355,104 +262,9 @@ impl Index {
         }
     }
 
-    fn apply_workspace(
-        &self,
-        cluster: &LogicalClusterName,
-        key: &ParsedKey<'_>,
-        entry: Option<&Entry>,
-        previous: Option<&Entry>,
-    ) {
-        let child_of = |entry: Option<&Entry>| -> Option<LogicalClusterName> {
-            str_at(&object::decode(entry?).ok()?, &["spec", "cluster"]).parse().ok()
-        };
-        let mut tree = self.tree.write();
-        match child_of(entry) {
-            Some(child) => {
-                self.limits.link(&child, cluster, key.name);
-                tree.clusters.entry(child.clone()).or_default().parent = Some((cluster.clone(), key.name.into()));
-                tree.clusters.entry(cluster.clone()).or_default().children.insert(key.name.into(), child);
-            }
-            None => {
-                if let Some(node) = tree.clusters.get_mut(cluster) {
-                    node.children.remove(key.name);
-                }
-                if let Some(child) = child_of(previous) {
-                    self.limits.unlink(&child);
-                    tree.clusters.remove(&child);
-                }
-            }
-        }
-        drop(tree);
-        self.queue_if_deleting(entry, || Work::Workspace { cluster: cluster.clone(), name: key.name.into() });
-    }
-
     /// What decides about access, RBAC left aside.
     pub(crate) fn facts(&self) -> &Facts {
         &self.facts
-    }
-
-    /// The logical cluster at a path, if there is one.
-    pub(crate) fn resolve(&self, path: &WorkspacePath) -> Option<LogicalClusterName> {
-        let tree = self.tree.read();
-        let mut cluster = path.cluster();
-        for name in path.names() {
-            cluster = tree.clusters.get(&cluster)?.children.get(name)?.clone();
-        }
-        tree.clusters.get(&cluster).filter(|node| node.exists)?;
-        Some(cluster)
-    }
-
-    /// The logical cluster of the workspace `name` in `parent`, if there is one.
-    pub(crate) fn child(&self, parent: &LogicalClusterName, name: &str) -> Option<LogicalClusterName> {
-        self.tree.read().clusters.get(parent)?.children.get(name).cloned()
-    }
-
-    /// The canonical path of a logical cluster.
-    pub(crate) fn path(&self, cluster: &LogicalClusterName) -> WorkspacePath {
-        let tree = self.tree.read();
-        let mut names = Vec::new();
-        let mut top = cluster.clone();
-        while let Some((parent, name)) = tree.clusters.get(&top).and_then(|node| node.parent.clone()) {
-            names.push(name);
-            top = parent;
-        }
-        let mut path = top.path();
-        for name in names.iter().rev() {
-            path = path.join(name).expect("the tree holds only valid workspace names");
-        }
-        path
-    }
-
-    /// The logical clusters above one, the topmost first.
-    pub(crate) fn ancestors(&self, cluster: &LogicalClusterName) -> Vec<LogicalClusterName> {
-        let tree = self.tree.read();
-        let above = |of: &LogicalClusterName| Some(tree.clusters.get(of)?.parent.as_ref()?.0.clone());
-        let mut ancestors: Vec<_> = std::iter::successors(above(cluster), above).collect();
-        ancestors.reverse();
-        ancestors
-    }
-
-    /// The logical clusters below one, each after those above it.
-    pub(crate) fn descendants(&self, cluster: &LogicalClusterName) -> Vec<LogicalClusterName> {
-        let tree = self.tree.read();
-        let children =
-            |of: &LogicalClusterName| tree.clusters.get(of).into_iter().flat_map(|node| node.children.values());
-        let mut found: Vec<LogicalClusterName> = children(cluster).cloned().collect();
-        let mut next = 0;
-        while let Some(below) = found.get(next).cloned() {
-            found.extend(children(&below).cloned());
-            next += 1;
-        }
-        found
-    }
-
-    /// Every logical cluster, in order.
-    pub(crate) fn clusters(&self) -> Vec<LogicalClusterName> {
-        let tree = self.tree.read();
-        let mut clusters: Vec<_> =
-            tree.clusters.iter().filter(|(_, node)| node.exists).map(|(name, _)| name.clone()).collect();
-        clusters.sort();
-        clusters
     }
 
     /// The surface of a logical cluster.
@@ -478,19 +290,8 @@ impl Index {
         Ok(Arc::new(Policy::from_objects(&objects)))
     }
 
-    fn exists(&self, cluster: &LogicalClusterName) -> bool {
-        self.tree.read().clusters.get(cluster).is_some_and(|node| node.exists)
-    }
-
     fn cache(&self, cluster: &LogicalClusterName) -> Arc<Cache> {
-        let mut caches = self.caches.lock();
-        if let Some(cache) = caches.get(cluster) {
-            return cache.clone();
-        }
-        if caches.len() >= CACHED_CLUSTERS {
-            caches.clear();
-        }
-        caches.entry(cluster.clone()).or_default().clone()
+        self.caches.lock().of(cluster)
     }
 
     async fn load_surface(&self, cluster: &LogicalClusterName) -> Result<Arc<Surface>> {

@@ -9,6 +9,7 @@ pub(crate) mod logical_cluster;
 pub(crate) mod namespace;
 pub(crate) mod quota;
 mod rbac;
+mod reserved;
 mod secret;
 pub(crate) mod service_account;
 pub(crate) mod slice;
@@ -58,7 +59,9 @@ pub(crate) async fn prepare_create(
         ("tenancy.kcp.io", "workspaces") => workspace::create(registry, place, caller, object, extra).await?,
         ("tenancy.kcp.io", "workspacetypes") => workspace_type::create(registry, place, caller, object).await?,
         ("core.kcp.io", "logicalclusters") => only_system(place, caller, object)?,
+        ("apis.kcp.io", "apiresourceschemas") => reserved::check_group(place, caller, object)?,
         ("apiextensions.k8s.io", "customresourcedefinitions") => {
+            reserved::check_group(place, caller, object)?;
             claim_names(registry, &place.cluster, extra).await?;
             crd::create(registry, place, object).await?;
         }

@@ -83,12 +83,19 @@ impl Limits {
         }
     }
 
-    /// Forgets what the store says, to be told all of it again.
-    pub(crate) fn restart(&self) {
-        let mut book = self.book.lock();
-        book.ledger.restart();
-        book.bounds.restart();
-        self.quotas.lock().clear();
+    /// The same rules without anything known of the store, to be told all of it aside.
+    pub(crate) fn aside(&self) -> Self {
+        let fallback = self.book.lock().bounds.fallback();
+        Self::new(LimitsOptions { fallback, seats: None })
+    }
+
+    /// Exchanges what is known of the store with what another one was told. What is about to be written
+    /// stays reserved.
+    pub(crate) fn adopt(&self, told: &Self) {
+        let (mut own, mut new) = (self.book.lock(), told.book.lock());
+        own.ledger.adopt(&mut new.ledger);
+        std::mem::swap(&mut own.bounds, &mut new.bounds);
+        std::mem::swap(&mut *self.quotas.lock(), &mut *told.quotas.lock());
     }
 
     /// Takes in one change of the store; returns what is to be done because of it. `child` finds

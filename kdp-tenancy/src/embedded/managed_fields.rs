@@ -24,6 +24,7 @@ pub(crate) mod schema_types;
 #[cfg(test)]
 mod tests;
 mod typed;
+mod unchanged;
 mod update;
 pub(crate) mod values;
 mod view;
@@ -84,6 +85,14 @@ pub(crate) fn apply(
 /// must already have been set back to their old values.
 pub(crate) fn track_update(old: Option<&Value>, new: &mut Value, schema: &Value, manager: &Manager<'_>) {
     update::track(old, new, Type::root(schema), manager);
+}
+
+/// Whether a write that makes `after` of `before` changes nothing but the times of managed fields.
+///
+/// It need not be written then, as in Kubernetes: when somebody last changed a field is not changed by
+/// saying the same again.
+pub(crate) fn is_unchanged(before: &Value, after: &Value) -> bool {
+    unchanged::is_unchanged(before, after)
 }
 
 impl Manager<'_> {

@@ -13,11 +13,7 @@ use parking_lot::RwLock;
 
 use self::copy::Mark;
 pub(crate) use self::copy::is_synced;
-use super::{
-    key::ParsedKey,
-    object::{self, str_at},
-    queue::Work,
-};
+use super::{index::child_of, key::ParsedKey, queue::Work};
 use crate::store::Entry;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
@@ -38,8 +34,9 @@ pub(crate) enum Moment {
 pub(crate) struct Sources(RwLock<BTreeMap<LogicalClusterName, BTreeSet<RoleName>>>);
 
 impl Sources {
-    pub(crate) fn clear(&self) {
-        self.0.write().clear();
+    /// Exchanges everything with what another one was told.
+    pub(crate) fn adopt(&self, told: &Self) {
+        std::mem::swap(&mut *self.0.write(), &mut *told.0.write());
     }
 
     /// Takes in an object as it is now, and says what has to be looked at because of it.
@@ -61,10 +58,7 @@ impl Sources {
                 work
             }
             ("tenancy.kcp.io", "workspaces") if moment == Moment::Following && !self.0.read().is_empty() => {
-                let child = |entry: Option<&Entry>| -> Option<LogicalClusterName> {
-                    str_at(&object::decode(entry?).ok()?, &["spec", "cluster"]).parse().ok()
-                };
-                let new = child(entry).filter(|new| child(previous).as_ref() != Some(new));
+                let new = child_of(entry).filter(|new| child_of(previous).as_ref() != Some(new));
                 new.map(Work::SyncRolesInto).into_iter().collect()
             }
             _ => Vec::new(),

@@ -248,3 +248,28 @@ async fn a_revision_that_is_no_longer_kept_is_gone() {
     let exact = ListParams::default().at(&first).matching(VersionMatch::Exact);
     assert_eq!(refusal(api.list(&exact).await), (410, "Expired".into()));
 }
+
+#[tokio::test]
+async fn a_secret_said_again_in_plain_words_is_not_written_again() {
+    let control_plane = Embedded::in_memory().await.unwrap();
+    let api: Api<Secret> = Api::namespaced(system(&control_plane, "root"), "default");
+    let said = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"k": "v"}});
+    let secret: Secret = serde_json::from_value(said.clone()).unwrap();
+    api.create(&PostParams::default(), &secret).await.unwrap();
+    let put = async || api.replace("s", &PostParams::default(), &secret).await.unwrap().resource_version();
+    let apply = async || {
+        let params = PatchParams::apply("applier").force();
+        api.patch("s", &params, &Patch::Apply(&said)).await.unwrap().resource_version()
+    };
+    let next_second = async || {
+        // Managed fields have times in seconds.
+        let second = jiff::Timestamp::now().as_second();
+        crate::support::eventually(async || jiff::Timestamp::now().as_second() > second).await;
+    };
+    let first = put().await;
+    next_second().await;
+    assert_eq!(put().await, first);
+    let first = apply().await;
+    next_second().await;
+    assert_eq!(apply().await, first);
+}

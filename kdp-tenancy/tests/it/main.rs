@@ -15,6 +15,7 @@ mod invalid;
 mod kubectl;
 mod plugins;
 mod quota;
+mod reserved;
 mod sharing;
 mod support;
 mod tree;

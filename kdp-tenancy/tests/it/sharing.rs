@@ -6,3 +6,4 @@ mod lifecycle;
 mod model;
 mod stage;
 mod versions;
+mod waiting;

@@ -29,6 +29,7 @@ use crate::{
         },
         status::Result,
         surface::Surface,
+        waiting::{Awaited, Topic},
     },
     store::{Entry, RangeQuery},
 };
@@ -57,11 +58,19 @@ pub(super) async fn bind_defaults(registry: &Registry, cluster: &LogicalClusterN
     }
     let type_ = str_at(&logical_cluster, &["metadata", "annotations", TYPE_ANNOTATION]);
     let Some(lineage) = workspace_type::of(registry, &logical_cluster).await? else {
+        if registry.index.await_defaults(cluster, vec![(String::new(), Topic::AnyType)]) {
+            return Ok(Step::Again);
+        }
         let message = format!("the workspace type {type_}, or one that it extends, does not exist");
         return report(registry, cluster, Err(("WorkspaceTypesInvalid", message))).await;
     };
     let (mut waiting, mut missing) = (Vec::new(), Vec::new());
-    for wanted in wanted(registry, &lineage) {
+    let all = wanted(registry, &lineage);
+    // A type may have changed between the look at it and this, so it is looked at once more.
+    if registry.index.await_defaults(cluster, awaited(&lineage, &all)) {
+        return Ok(Step::Again);
+    }
+    for wanted in all {
         let name = format!("{}:{}", wanted.path, wanted.export);
         match bind(registry, cluster, &wanted).await? {
             Some(true) => {}
@@ -94,6 +103,13 @@ fn wanted(registry: &Registry, lineage: &Lineage) -> Vec<Wanted> {
         }
     }
     all
+}
+
+/// What can change what is still to be done: the types, and the exports that they name.
+fn awaited(lineage: &Lineage, all: &[Wanted]) -> Vec<Awaited> {
+    let types = lineage.types().iter().map(|type_| (type_.cluster.to_string(), Topic::Type(type_.name.clone())));
+    let exports = all.iter().map(|wanted| (wanted.path.clone(), Topic::Export(wanted.export.clone())));
+    types.chain(exports).collect()
 }
 
 /// Makes the binding to an export unless there is one. Returns whether it is bound; `None` when there is no such

@@ -47,6 +47,13 @@ impl Changes {
         }
     }
 
+    /// Tells the listeners of every cluster.
+    pub(crate) fn announce_all(&self) {
+        for sender in self.listened.lock().values() {
+            sender.send_replace(());
+        }
+    }
+
     #[cfg(test)]
     fn is_empty(&self) -> bool {
         self.listened.lock().is_empty()

@@ -124,6 +124,37 @@ impl Call<'_> {
         self.enter(cluster.as_ref(), &named, &attributes).await
     }
 
+    /// Whether a provider may go on watching a consumer. What the consumer grants is left to the watch
+    /// itself: it has to tell what goes out of sight.
+    pub(super) async fn keeps_watching(
+        &mut self,
+        export: &ExportId,
+        consumer: &LogicalClusterName,
+        path: &ResourcePath,
+    ) -> Result<()> {
+        self.check_provider(export, path, Verb::Watch).await?;
+        self.check_active(consumer, path)
+    }
+
+    /// What the export offers at `path`, if the caller may act for its provider there.
+    async fn check_provider(&mut self, export: &ExportId, path: &ResourcePath, verb: Verb) -> Result<Arc<Served>> {
+        self.check_content(export, verb.as_str()).await?;
+        let registry = &self.server.registry;
+        let offered = registry.index.export_surface(export).await?;
+        let served = find(&offered, path)?;
+        let attributes = attributes(path, verb);
+        registry.authorizer.authorize_claim(&self.identity, export, &served.origin, &attributes).await?;
+        Ok(served)
+    }
+
+    fn check_active(&self, consumer: &LogicalClusterName, path: &ResourcePath) -> Result<()> {
+        if is_logical_cluster(path) || !self.server.registry.index.facts().is_suspended(consumer) {
+            return Ok(());
+        }
+        let resource = ResourceRef { group: &path.group, plural: &path.plural };
+        Err(StatusError::forbidden(resource, "", "the logical cluster is marked inactive"))
+    }
+
     async fn export_place(
         &mut self,
         export: &ExportId,
@@ -131,16 +162,12 @@ impl Call<'_> {
         path: &ResourcePath,
         verb: Verb,
     ) -> Result<Place> {
-        self.check_content(export, verb.as_str()).await?;
+        let served = self.check_provider(export, path, verb).await?;
         if path.subresource.as_deref() == Some("token") {
             // As in kcp: a claim on service accounts is none on acting as them.
             return Err(StatusError::page_not_found());
         }
         let index = &self.server.registry.index;
-        let offered = index.export_surface(export).await?;
-        let served = find(&offered, path)?;
-        let authorizer = &self.server.registry.authorizer;
-        authorizer.authorize_claim(&self.identity, export, &served.origin, &attributes(path, verb)).await?;
         let view = |verb| View { export: export.clone(), consumer: consumer.cloned(), verb };
         let Some(cluster) = consumer else {
             return Self::several(served, path, verb, WatchScope::View(view(verb.as_str())));
@@ -149,10 +176,8 @@ impl Call<'_> {
         if grants.binding_to(export).is_none() {
             return Err(StatusError::page_not_found());
         }
+        self.check_active(cluster, path)?;
         let resource = ResourceRef { group: &path.group, plural: &path.plural };
-        if !is_logical_cluster(path) && index.facts().is_suspended(cluster) {
-            return Err(StatusError::forbidden(resource, "", "the logical cluster is marked inactive"));
-        }
         let of = |verb| grants.sight(export, &path.group, &path.plural, verb);
         let mut sight = of(verb.as_str());
         if path.subresource.is_some() && matches!(sight, Sight::BindingsTo(_)) {

@@ -2,6 +2,9 @@
 //!
 //! A watch is judged anew, as if its request came now, whenever something that decides about it
 //! changed. It then just ends: a client that asks again is told why it may not.
+//!
+//! Only what a consumer grants is not judged here. The watch of its provider follows that by itself,
+//! because it tells of what goes out of sight before it ends.
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -50,7 +53,12 @@ impl Admission {
         let Ok((identity, _)) = self.server.identify(&self.parts, self.scope.clone()).await else { return false };
         let (server, parts) = (&self.server, &self.parts);
         let mut call = Call { server, parts, query: Query::default(), identity, entered: None };
-        call.place(&self.scope, &self.path, Verb::Watch).await.is_ok()
+        match &self.scope {
+            Scope::Export { export, consumer: Some(consumer) } => {
+                call.keeps_watching(export, consumer, &self.path).await.is_ok()
+            }
+            _ => call.place(&self.scope, &self.path, Verb::Watch).await.is_ok(),
+        }
     }
 }
 

@@ -3,19 +3,19 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use kdp_core::LogicalClusterName;
-use parking_lot::RwLock;
 use serde_json::Value;
 
 use super::{Index, bound_schema_key, decoded};
 use crate::{
     embedded::{
-        consumers::{Bindings, Consumer, Grants, Past, bound_export},
+        consumers::{Consumer, Grants, Past, bound_export},
         exports::Named,
         key::ParsedKey,
         object::{self, str_at},
         queue::Work,
         status::{Result, StatusError},
         surface::ExportId,
+        waiting::{Awaited, Topic},
     },
     store::{Entry, Event, Revision},
 };
@@ -23,7 +23,6 @@ use crate::{
 impl Index {
     pub(super) fn apply_binding(
         &self,
-        bindings: &RwLock<Bindings>,
         cluster: &LogicalClusterName,
         key: &ParsedKey<'_>,
         entry: Option<&Entry>,
@@ -32,7 +31,7 @@ impl Index {
     ) {
         let (binding, previous) = (decoded(entry), decoded(previous));
         let consumer = binding.as_ref().and_then(Consumer::of);
-        for schema in bindings.write().set(cluster, key.name, consumer, revision) {
+        for schema in self.bindings.write().set(cluster, key.name, consumer, revision) {
             self.queue.add(Work::Schema(schema));
         }
         let bound_to = |binding: &Option<Value>| binding.as_ref().and_then(bound_export);
@@ -45,14 +44,13 @@ impl Index {
         if previous.is_some() && served(&previous) != served(&binding) {
             self.queue.add(Work::Names(cluster.clone()));
         }
-        let named = Named { cluster: cluster.clone(), name: key.name.into() };
-        if let Some(one) = binding.as_ref().or(previous.as_ref()) {
-            let export = str_at(one, &["spec", "reference", "export", "name"]);
-            self.exports.write().set_waiting(export, named, binding.is_some() && now.is_none());
-        }
         self.queue_bindings(cluster);
-        if binding.is_some_and(|binding| !binding["metadata"]["deletionTimestamp"].is_null()) {
-            self.queue.add(Work::Binding { cluster: cluster.clone(), name: key.name.into() });
+        let work = Work::Binding { cluster: cluster.clone(), name: key.name.into() };
+        let awaited = binding.as_ref().filter(|_| now.is_none()).map(|binding| awaited_by(cluster, binding));
+        let begins_to_wait = self.waiting.write().set(&work, awaited.into_iter().collect());
+        // What it waits for may have come between the look that found it missing and this.
+        if begins_to_wait || binding.is_some_and(|binding| !binding["metadata"]["deletionTimestamp"].is_null()) {
+            self.queue.add(work);
         }
     }
 
@@ -96,11 +94,6 @@ impl Index {
         self.bindings.read().of(export)
     }
 
-    /// The bindings that name an export and are not bound to anything yet.
-    pub(crate) fn unbound(&self, export: &str) -> BTreeSet<Named> {
-        self.exports.read().waiting_for(export)
-    }
-
     /// The exports with this identity, in order.
     pub(super) fn exports_with_identity(&self, hash: &str) -> Vec<ExportId> {
         self.exports.read().with_identity(hash)
@@ -123,4 +116,14 @@ impl Index {
         let entry = self.store.get(&bound_schema_key(uid)).await.map_err(StatusError::from)?;
         entry.as_ref().map(object::decode).transpose()
     }
+}
+
+/// The export that an APIBinding in `cluster` refers to.
+fn awaited_by(cluster: &LogicalClusterName, binding: &Value) -> Awaited {
+    let export = &binding["spec"]["reference"]["export"];
+    let path = match str_at(export, &["path"]) {
+        "" => cluster.as_str(),
+        path => path,
+    };
+    (path.to_owned(), Topic::Export(str_at(export, &["name"]).to_owned()))
 }

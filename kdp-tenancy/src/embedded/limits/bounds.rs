@@ -23,9 +23,9 @@ impl Bounds {
         Self { fallback, ..Self::default() }
     }
 
-    /// Forgets everything, to be told it again.
-    pub(super) fn restart(&mut self) {
-        *self = Self::new(self.fallback);
+    /// What holds where no object says anything.
+    pub(super) fn fallback(&self) -> Option<WorkspaceLimitsSpec> {
+        self.fallback
     }
 
     /// Whether there is any limit at all.

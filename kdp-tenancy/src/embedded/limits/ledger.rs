@@ -67,9 +67,9 @@ struct Account {
 }
 
 impl Ledger {
-    /// Forgets what is used, to be told all of it again.
-    pub(super) fn restart(&mut self) {
-        self.accounts.clear();
+    /// Exchanges what is used with what another one counted.
+    pub(super) fn adopt(&mut self, counted: &mut Self) {
+        std::mem::swap(&mut self.accounts, &mut counted.accounts);
     }
 
     /// Counts one change in a logical cluster.

@@ -83,6 +83,12 @@ impl Owners {
         metadata.insert("managedFields".into(), Value::Array(entries));
     }
 
+    /// The same without the times.
+    pub(super) fn timeless(mut self) -> Self {
+        self.0.values_mut().for_each(|share| share.time = None);
+        self
+    }
+
     /// Whether nobody owns anything.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -10,7 +10,7 @@ mod updating;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Manager, apply, track_update};
+use super::{Manager, apply, is_unchanged, track_update};
 use crate::embedded::status::StatusError;
 
 /// A kind with one field of every sort of merging.

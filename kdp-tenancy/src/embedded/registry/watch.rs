@@ -62,6 +62,8 @@ pub(crate) struct WatchStream {
     seen: Revision,
     deadline: Instant,
     shutdown: CancellationToken,
+    /// Nothing is in sight any more: the watch ends when the client has been told so.
+    is_blind: bool,
     ended: bool,
 }
 
@@ -113,6 +115,7 @@ impl Registry {
             asked.unwrap_or_default()
         };
         let events = self.events(&place, &scope, after).await?;
+        let is_blind = self.shows_nothing(&scope, &place, after).await?;
         let timeout = query.timeout_seconds.map_or(DEFAULT_TIMEOUT, Duration::from_secs).min(LONGEST_TIMEOUT);
         let bookmarks = query.allow_watch_bookmarks.then(|| {
             let mut interval = tokio::time::interval_at(Instant::now() + BOOKMARK_EVERY, BOOKMARK_EVERY);
@@ -132,12 +135,23 @@ impl Registry {
             seen: after,
             deadline: Instant::now() + timeout,
             shutdown,
+            is_blind,
             ended: false,
         };
         Ok(stream::unfold(watch, |mut watch| async move {
             let line = watch.next_line().await?;
             Some((line, watch))
         }))
+    }
+
+    /// Whether the consumer of a view grants nothing, neither at the beginning of a watch nor now: consent
+    /// may have been taken back since the watch was let in, in a way that its events do not tell.
+    async fn shows_nothing(&self, scope: &WatchScope, place: &Place, after: Revision) -> Result<bool> {
+        let WatchScope::View(view @ View { consumer: Some(cluster), .. }) = scope else { return Ok(false) };
+        self.index.seen(after.min(self.store.revision())).await;
+        let then = self.grants_at(cluster, after).await?;
+        let now = self.index.grants(cluster);
+        Ok([&*then, &*now].into_iter().all(|grants| view.sight(grants, place) == Sight::Nothing))
     }
 
     /// The events that a watch has to look at.
@@ -179,6 +193,9 @@ impl WatchStream {
             }
             if let Some(revision) = self.initial_bookmark.take() {
                 return Some(self.bookmark(revision, true));
+            }
+            if self.is_blind {
+                return None;
             }
             let tick = async {
                 match &mut self.bookmarks {
@@ -250,6 +267,7 @@ impl WatchStream {
         if before == after {
             return Ok(());
         }
+        self.is_blind = view.consumer.is_some() && after == Sight::Nothing;
         self.turn(cluster, event, &before, &after).await
     }
 

@@ -247,8 +247,8 @@ impl Registry {
         if write.query.dry_run {
             return write.answer(new, Some(old.modified), false, warnings).map(Some);
         }
-        if new == before && extra.changes.is_empty() {
-            return write.answer(new, Some(old.modified), false, warnings).map(Some);
+        if extra.changes.is_empty() && managed_fields::is_unchanged(&before, &new) {
+            return write.answer(before, Some(old.modified), false, warnings).map(Some);
         }
         let revision = if super::remove::is_released(&new) {
             self.finish_removal(place, old, &new, extra).await?

@@ -86,7 +86,8 @@ async fn a_providers_watch_of_a_consumer_ends_when_the_claim_is_withdrawn() {
         {"group": "", "resource": "configmaps", "verbs": ["*"], "selector": {"matchAll": true}, "state": "Rejected"}]}});
     let (code, answer) = patch(&client, "/apis/apis.kcp.io/v1alpha2/apibindings/e", rejected).await;
     assert_eq!(code, 200, "{answer}");
-    assert_eq!(until_it_ends(lines).await, Vec::<Value>::new());
+    let told: Vec<_> = until_it_ends(lines).await.into_iter().map(|event| event["type"].clone()).collect();
+    assert_eq!(told, ["DELETED"], "it tells what is gone first");
 }
 
 #[tokio::test]

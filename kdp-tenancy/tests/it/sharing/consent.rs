@@ -6,6 +6,8 @@ use super::stage::{APIS, SECRETS, Stage, answer, secret};
 
 const BINDING: &str = "/apis/apis.kcp.io/v1alpha2/apibindings/claims";
 
+const INITIAL: &str = "resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
+
 fn all() -> Value {
     json!({"matchAll": true})
 }
@@ -65,8 +67,9 @@ async fn what_is_taken_back_disappears_at_once() {
     let (inside, everywhere) = (stage.inside_a(), stage.everywhere());
     let revision = everywhere.revision("/api/v1/secrets").await;
     let from = format!("watch=true&resourceVersion={revision}");
-    // A watch of this one workspace ends with the consent; one of all consumers tells of what is gone.
+    // Both tell of what is gone; a watch of this one workspace ends with the consent.
     let mut watches = [everywhere.watch(&format!("/api/v1/secrets?{from}")).await];
+    let mut single = inside.watch(&format!("{SECRETS}?{from}")).await;
     let state = |state: &str| {
         let mut answer = answer("secrets", all());
         answer["state"] = state.into();
@@ -79,6 +82,8 @@ async fn what_is_taken_back_disappears_at_once() {
     assert_eq!(inside.get(&format!("{SECRETS}/s")).await.0, 403);
     let exact = format!("/api/v1/secrets?resourceVersion={revision}&resourceVersionMatch=Exact");
     assert_eq!(everywhere.names(&exact).await, [""; 0], "neither now nor as it was");
+    single.expect(&[("DELETED", "s")]).await;
+    single.expect_end().await;
     a.merge(&format!("{SECRETS}/s"), json!({"stringData": {"k": "private"}})).await.done();
     a.post(SECRETS, secret("private", json!({}))).await.done();
     a.delete(&format!("{SECRETS}/private")).await.done();
@@ -86,10 +91,13 @@ async fn what_is_taken_back_disappears_at_once() {
     for watch in &mut watches {
         watch.expect(&[("DELETED", "s"), ("ADDED", "s")]).await;
     }
+    let mut single = inside.watch(&format!("{SECRETS}?watch=true&sendInitialEvents=true&{}", INITIAL)).await;
+    single.expect(&[("ADDED", "s"), ("BOOKMARK", "")]).await;
     a.delete(BINDING).await.done();
-    for watch in &mut watches {
+    for watch in watches.iter_mut().chain([&mut single]) {
         watch.expect(&[("DELETED", "s")]).await;
     }
+    single.expect_end().await;
     crate::support::eventually(async || a.get(BINDING).await.0 == 404).await;
     assert_eq!(inside.get(SECRETS).await.0, 404);
 }

@@ -221,6 +221,12 @@ impl Events {
         serde_json::from_str(&line.expect("the watch has ended").unwrap()).unwrap()
     }
 
+    /// Checks that the watch ends now.
+    pub(super) async fn expect_end(&mut self) {
+        let next = tokio::time::timeout(Duration::from_secs(10), self.0.next()).await.expect("the watch goes on");
+        assert!(next.is_none(), "{next:?}");
+    }
+
     /// Checks that these events come next, and no other between them.
     pub(super) async fn expect(&mut self, expected: &[(&str, &str)]) {
         for (kind, name) in expected {

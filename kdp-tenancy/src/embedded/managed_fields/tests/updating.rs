@@ -174,3 +174,32 @@ fn values_that_do_not_fit_the_schema_are_owned_as_they_are() {
     let new = updated(&old, json!({"settings": {"a": "1"}, "ports": [{"port": 80}]}), "b");
     assert_eq!(fields(&new, "a"), json!({"f:spec": {}}));
 }
+
+#[test]
+fn saying_a_field_that_is_not_kept_again_changes_only_the_time() {
+    // As `stringData` of a Secret, which becomes `data` after ownership was settled.
+    let say = |old: Option<&Value>, size: &str, second: i64| {
+        let mut new = old.cloned().unwrap_or_else(|| config(json!({"replicas": 3})));
+        new["spec"]["size"] = json!(size);
+        track_update(old, &mut new, &schema(), &Manager { time: at(second), ..manager("a") });
+        let said = new["spec"].as_object_mut().unwrap().remove("size").unwrap();
+        new["spec"]["free"] = said;
+        new
+    };
+    let old = say(None, "big", 0);
+    let same = say(Some(&old), "big", 60);
+    assert_ne!(same, old);
+    assert!(is_unchanged(&old, &same));
+    assert!(!is_unchanged(&old, &say(Some(&old), "small", 60)));
+}
+
+#[test]
+fn another_owner_of_the_same_object_is_a_change() {
+    let old = created(json!({"replicas": 3}), "a");
+    let live = applied(Some(&old), json!({"replicas": 3}), "b").unwrap();
+    assert_eq!(live["spec"], old["spec"]);
+    assert!(!is_unchanged(&old, &live));
+    let mut labelled = old.clone();
+    labelled["metadata"]["labels"] = json!({"a": "b"});
+    assert!(!is_unchanged(&old, &labelled));
+}
