@@ -5,7 +5,10 @@ use std::sync::Arc;
 use kdp_core::{Identity, LogicalClusterName};
 
 use super::{
-    auth::{Attributes, Gate, Impersonation, Limit, Policy, ResourceAttributes, WorkspaceAuthorizer, forbidden},
+    auth::{
+        Attributes, Gate, Impersonation, Limit, Policy, ResourceAttributes, WorkspaceAuthorizer, forbidden,
+        is_unbounded,
+    },
     index::Index,
     status::Result,
     surface::{ExportId, Origin},
@@ -108,12 +111,25 @@ impl Authorizer {
     ) -> Result<()> {
         let Some(other) = bound_from(origin).filter(|other| *other != export) else { return Ok(()) };
         let Attributes::Resource(ResourceAttributes { group, resource, .. }) = attributes else { return Ok(()) };
-        match self.limit_of(other, group, resource).await? {
-            Some(limit) if !limit.allows(identity, attributes) => {
-                Err(forbidden(identity, attributes, "access not permitted by maximal permission policy"))
-            }
-            _ => Ok(()),
+        within(self.limit_of(other, group, resource).await?.as_ref(), identity, attributes)
+    }
+
+    /// Lets somebody whose rights in a workspace do not come from its RBAC objects do there what the exports
+    /// of bound resources allow.
+    ///
+    /// # Errors
+    /// 403 when they do not.
+    pub(crate) async fn authorize_bound(
+        &self,
+        identity: &Identity,
+        cluster: &LogicalClusterName,
+        attributes: &Attributes<'_>,
+    ) -> Result<()> {
+        let Attributes::Resource(ResourceAttributes { group, resource, .. }) = attributes else { return Ok(()) };
+        if is_unbounded(identity) {
+            return Ok(());
         }
+        within(self.limit(cluster, group, resource).await?.as_ref(), identity, attributes)
     }
 
     async fn grounds(&self, cluster: Option<&LogicalClusterName>, named: &LogicalClusterName) -> Result<Grounds> {
@@ -143,6 +159,15 @@ impl Authorizer {
         let Ok(cluster) = export.cluster.parse() else { return Ok(None) };
         let policy = self.index.policy(&cluster).await?.unwrap_or_default();
         Ok(Some(Limit { group: group.into(), resource: resource.into(), cluster, policy }))
+    }
+}
+
+fn within(limit: Option<&Limit>, identity: &Identity, attributes: &Attributes<'_>) -> Result<()> {
+    match limit {
+        Some(limit) if !limit.allows(identity, attributes) => {
+            Err(forbidden(identity, attributes, "access not permitted by maximal permission policy"))
+        }
+        _ => Ok(()),
     }
 }
 

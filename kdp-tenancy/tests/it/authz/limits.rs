@@ -118,3 +118,29 @@ async fn a_name_made_up_by_a_consumer_is_granted_nothing_by_the_provider() {
     assert_eq!(patch(&provider, "/apis/apis.kcp.io/v1alpha2/apiexports/widgets", lifted).await.0, 200);
     assert_eq!(get(&mallory, &widgets("v1")).await.0, 200, "without the policy, the consumer decides alone");
 }
+
+#[tokio::test]
+async fn an_export_bounds_initializers_too() {
+    let control_plane = Embedded::in_memory().await.unwrap();
+    workspace(&control_plane, "root", "provider").await;
+    let (root, provider) = (system(&control_plane, "root"), system(&control_plane, "root:provider"));
+    publish(&provider, json!({"local": {}})).await;
+    let type_ = json!({"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "WorkspaceType", "metadata": {"name": "staged"},
+        "spec": {"initializer": true, "initializerPermissions": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]}});
+    create(&root, "/apis/tenancy.kcp.io/v1alpha1/workspacetypes", type_).await;
+    let initialize =
+        json!([{"apiGroups": ["tenancy.kcp.io"], "resources": ["workspacetypes"], "verbs": ["initialize"]}]);
+    create(&root, &format!("{RBAC}/clusterroles"), role("initialize", initialize)).await;
+    create(&root, &format!("{RBAC}/clusterrolebindings"), bind("initialize", "User", "carol")).await;
+    make_admin(&root, "carol").await;
+    let workspace = json!({"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "Workspace", "metadata": {"name": "w"},
+        "spec": {"type": {"name": "staged", "path": "root"}}});
+    let made = create(&root, "/apis/tenancy.kcp.io/v1alpha1/workspaces", workspace).await;
+    let cluster = made["spec"]["cluster"].as_str().unwrap().parse().unwrap();
+    create(&system(&control_plane, "root:w"), "/apis/apis.kcp.io/v1alpha2/apibindings", binding()).await;
+    let endpoint = Endpoint::InitializingWorkspaces { initializer: "root:staged".into(), workspace: Some(cluster) };
+    let carol = Identity { username: "carol".into(), ..Identity::default() };
+    let inside = control_plane.client(&endpoint, &carol).unwrap();
+    assert_eq!(get(&inside, "/api/v1/namespaces/default/configmaps").await.0, 200);
+    assert_eq!(get(&inside, &widgets("v1")).await.0, 403);
+}

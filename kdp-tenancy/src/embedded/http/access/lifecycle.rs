@@ -142,6 +142,7 @@ impl Call<'_> {
         if !permissions.into_iter().map(Rule::from).any(|rule| rule.allows(attributes)) {
             return Err(auth::forbidden(&self.identity, attributes, "the workspace type does not permit it"));
         }
+        registry.authorizer.authorize_bound(&self.identity, cluster, attributes).await?;
         self.identity.groups.push(controller.group());
         Ok(())
     }
