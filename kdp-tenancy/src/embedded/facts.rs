@@ -64,13 +64,18 @@ impl Facts {
         }
     }
 
-    /// Tells whoever waits that rights in a cluster may be others now.
-    pub(crate) fn announce(&self, cluster: &LogicalClusterName, key: &ParsedKey<'_>) {
+    /// Tells whoever waits that rights in a cluster may be others now, or who has them.
+    pub(crate) fn announce(&self, cluster: &LogicalClusterName, key: &ParsedKey<'_>, is_gone: bool) {
         let decides = matches!(
             (key.group, key.plural),
             ("core.kcp.io", "logicalclusters") | ("apis.kcp.io", "apiexports" | "apibindings")
         );
-        if decides || key.group == "rbac.authorization.k8s.io" {
+        let vouches = match (key.group, key.plural) {
+            ("", "serviceaccounts") => is_gone,
+            ("tenancy.kcp.io", "workspacetypes" | "workspaceauthenticationconfigurations") => true,
+            _ => false,
+        };
+        if decides || vouches || key.group == "rbac.authorization.k8s.io" {
             self.changes.announce(cluster);
         }
     }

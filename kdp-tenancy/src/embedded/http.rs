@@ -217,7 +217,7 @@ impl Call<'_> {
                 offload::list(format, place, self.query.clone(), page).await
             }
             Verb::Watch => {
-                let admission = Admission::new(self, within, &path, &coverage);
+                let admission = Admission::new(self, within, &path, &coverage).await?;
                 self.watch(coverage, scope, matcher()?, format, admission).await
             }
             Verb::Create => {

@@ -135,7 +135,7 @@ impl Index {
             self.queue.add(work);
         }
         self.apply_object(&cluster, &key, entry, previous, revision);
-        self.facts.announce(&cluster, &key);
+        self.facts.announce(&cluster, &key, entry.is_none());
         let moment = if self.is_loading() { Moment::Loading } else { Moment::Following };
         for work in self.facts.sources().apply(&cluster, &key, entry, previous, moment) {
             self.queue.add(work);

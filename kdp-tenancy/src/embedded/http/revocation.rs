@@ -9,11 +9,14 @@
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use http::request::Parts;
-use kdp_core::LogicalClusterName;
+use kdp_core::{LogicalClusterName, api::core::LOGICAL_CLUSTER_NAME};
 
 use super::{ApiServer, Call, query::Query, route::ResourcePath, route::Scope, verb::Verb};
 use crate::embedded::{
+    auth,
+    kinds::workspace_type,
     registry::list::Coverage,
+    status::Result,
     surface::{ExportId, Origin},
 };
 
@@ -27,15 +30,23 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    pub(super) fn new(call: &Call<'_>, scope: &Scope, path: &ResourcePath, coverage: &Coverage<'_>) -> Self {
-        let decided_in = decided_in(scope, coverage);
-        Self {
+    pub(super) async fn new(
+        call: &Call<'_>,
+        scope: &Scope,
+        path: &ResourcePath,
+        coverage: &Coverage<'_>,
+    ) -> Result<Self> {
+        let mut decided_in = decided_in(scope, coverage);
+        decided_in.extend(vouched_for_in(call, &coverage.place.cluster).await?);
+        decided_in.sort();
+        decided_in.dedup();
+        Ok(Self {
             server: call.server.clone(),
             parts: call.parts.clone(),
             scope: scope.clone(),
             path: path.clone(),
             decided_in,
-        }
+        })
     }
 
     /// The lines of the watch for as long as it would be let in.
@@ -79,7 +90,19 @@ fn decided_in(scope: &Scope, coverage: &Coverage<'_>) -> Vec<LogicalClusterName>
     if let Origin::Bound { export, .. } = &coverage.place.served.origin {
         clusters.extend(of(export));
     }
-    clusters.sort();
-    clusters.dedup();
     clusters
+}
+
+/// The logical cluster whose objects say who the caller is: where a service account is at home, and where the
+/// type is that opens a workspace to an issuer of its own.
+async fn vouched_for_in(call: &Call<'_>, cluster: &LogicalClusterName) -> Result<Option<LogicalClusterName>> {
+    if let Some(home) = auth::service_account_home(&call.identity) {
+        return Ok(Some(home));
+    }
+    if !auth::is_confined(&call.identity) {
+        return Ok(None);
+    }
+    let registry = &call.server.registry;
+    let found = registry.find(cluster, "core.kcp.io", "logicalclusters", None, LOGICAL_CLUSTER_NAME).await?;
+    Ok(found.and_then(|(_, object)| workspace_type::place(&registry.index, &object)).map(|(home, _)| home))
 }

@@ -11,8 +11,9 @@ use crate::embedded::{
     surface::Surface,
 };
 
-/// Refuses a definition in a reserved group, as kcp's admission does. It need not be asked at updates:
-/// the group is part of the name of a definition.
+/// Refuses a definition in a group that is served here, or that kcp reserves. Other groups below `kcp.io`
+/// are free, such as that of the kinds a sync agent installs. It need not be asked at updates: the group is
+/// part of the name of a definition.
 pub(super) fn check_group(place: &Place, caller: &Caller, definition: &Value) -> Result<()> {
     let group = str_at(definition, &["spec", "group"]);
     if is_system(caller) || !is_reserved(group) {
@@ -23,10 +24,8 @@ pub(super) fn check_group(place: &Place, caller: &Caller, definition: &Value) ->
 }
 
 fn is_reserved(group: &str) -> bool {
-    let is_within =
-        |domain: &str| group.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     let is_builtin = || Surface::base().each_resource().any(|served| served.resource.group == group);
-    is_within("kcp.io") || (is_within("kdp.k8c.io") && is_builtin())
+    group.ends_with("apis.kcp.io") || (group.contains('.') && is_builtin())
 }
 
 #[cfg(test)]
@@ -35,10 +34,10 @@ mod tests {
 
     #[test]
     fn groups_of_the_control_plane_are_reserved_and_their_likes_are_not() {
-        for group in ["kcp.io", "apis.kcp.io", "anything.kcp.io", "deep.apis.kcp.io", "tenancy.kdp.k8c.io"] {
+        for group in ["apis.kcp.io", "core.kcp.io", "tenancy.kcp.io", "deep.apis.kcp.io", "tenancy.kdp.k8c.io"] {
             assert!(is_reserved(group), "{group}");
         }
-        for group in ["notkcp.io", "kcp.io.example.com", "core.kdp.k8c.io", "kdp.k8c.io", "example.com", ""] {
+        for group in ["syncagent.kcp.io", "kcp.io.example.com", "core.kdp.k8c.io", "kdp.k8c.io", "example.com", ""] {
             assert!(!is_reserved(group), "{group}");
         }
     }

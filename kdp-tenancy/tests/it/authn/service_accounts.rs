@@ -333,3 +333,23 @@ async fn no_token_is_ever_logged() {
         assert!(!text.contains(secret), "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_watch_ends_with_its_service_account_at_home_and_elsewhere() {
+    use futures::AsyncReadExt;
+    let served = Served::start(EmbeddedOptions::new()).await;
+    let home = served.cluster("root:victim").await;
+    let stranger = user_subject(&format!("system:kcp:serviceaccount:{home}:default:robot"));
+    for (path, subject) in [("root:victim", account_subject("robot")), ("root:attacker", stranger)] {
+        served.account("root:victim", "robot").await;
+        let token = served.token("root:victim", "robot", json!({})).await;
+        served.grant(path, "robot", subject).await;
+        let request = Request::get("/api/v1/secrets?watch=true&labelSelector=none").body(Vec::new()).unwrap();
+        let watch = served.client(path, &token).await.request_stream(request).await.unwrap();
+        served.system("root:victim", Method::DELETE, &format!("{ACCOUNTS}/robot"), &Value::Null).await;
+        let mut rest = Vec::new();
+        let mut watch = std::pin::pin!(watch);
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(10), watch.read_to_end(&mut rest)).await;
+        assert!(ended.is_ok(), "the watch in {path} goes on");
+    }
+}

@@ -200,7 +200,10 @@ fn in_a_suspended_workspace_masters_only_look_and_strangers_learn_nothing() {
     assert!(authorizer.decide(&Identity::system_masters(), &SECRETS).is_allowed());
     for verb in ["watch", "create", "delete"] {
         let attributes = ResourceAttributes { verb, resource: "secrets", ..ResourceAttributes::default() };
-        assert!(!authorizer.decide(&Identity::system_masters(), &Attributes::Resource(attributes)).is_allowed(), "{verb}");
+        assert!(
+            !authorizer.decide(&Identity::system_masters(), &Attributes::Resource(attributes)).is_allowed(),
+            "{verb}"
+        );
     }
     assert_eq!(reason(&user("admin", &[])), "the logical cluster is marked inactive");
     assert_eq!(reason(&user("mallory", &[])), "access denied");
