@@ -2,6 +2,7 @@
 //!
 //! A pattern is compiled anew at each evaluation. The engine's own functions take any, so that a few
 //! letters such as `\pL{200}` cost megabytes and a good part of a second; and they do not read it as Go.
+#![expect(clippy::needless_pass_by_value, reason = "the engine hands arguments over")]
 
 use std::sync::Arc;
 
