@@ -8,6 +8,8 @@ mod apis;
 mod caches;
 mod export_surface;
 mod load;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod wake;
 

@@ -19,7 +19,7 @@ impl Index {
         self.load_in_pages(PAGE).await
     }
 
-    async fn load_in_pages(&self, mut page: usize) -> Result<Revision, StoreError> {
+    pub(super) async fn load_in_pages(&self, mut page: usize) -> Result<Revision, StoreError> {
         loop {
             match self.read(page).await {
                 Ok((read, revision)) => {
@@ -139,6 +139,3 @@ impl Index {
         self.fanout.publish(event, || self.exports_around(event));
     }
 }
-
-#[cfg(test)]
-mod tests;

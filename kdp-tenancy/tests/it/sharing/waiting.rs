@@ -29,13 +29,12 @@ async fn a_binding_to_where_nothing_is_yet_is_bound_as_soon_as_there_is() {
 }
 
 #[tokio::test]
-async fn exports_of_the_same_name_elsewhere_make_no_work_for_who_waits() {
+async fn a_binding_waits_for_its_own_export_when_another_has_the_name() {
     let stage = Stage::new().await;
     let binding = json!({"apiVersion": "apis.kcp.io/v1alpha2", "kind": "APIBinding", "metadata": {"name": "b"},
         "spec": {"reference": {"export": {"path": "root:provider", "name": "things"}}}});
     stage.at("root:a").post(&format!("{APIS}/apibindings"), binding).await.done();
     stage.widgets("root:b", "things", "x.org").await;
-    stage.bind("root:a", "none-such", json!([])).await;
     let phase = stage.at("root:a").get(&format!("{APIS}/apibindings/b")).await.done()["status"]["phase"].clone();
     assert_eq!(phase, "Binding");
     stage.widgets("root:provider", "things", "x.org").await;

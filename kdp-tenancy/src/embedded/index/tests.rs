@@ -1,16 +1,12 @@
-use std::{pin::pin, task::Poll};
+use std::pin::pin;
 
-use kdp_core::LogicalClusterName;
-use serde_json::{Value, json};
+use futures::FutureExt;
+use serde_json::json;
 
 use super::*;
 use crate::{
-    embedded::{
-        key::ResourceKey,
-        limits::{Limits, LimitsOptions},
-        object,
-    },
-    store::{Change, MemoryStore, SharedStore, Transaction},
+    embedded::{limits::LimitsOptions, waiting::Topic},
+    store::{Change, MemoryStore, Transaction},
 };
 
 fn name(name: &str) -> LogicalClusterName {
@@ -57,7 +53,7 @@ async fn while_the_index_is_loaded_anew_everything_stays_as_it_was() {
     let used = index.limits.usage(&name("root"));
     let mut load = pin!(index.load_in_pages(1));
     let mut steps = 0;
-    while let Poll::Pending = futures::poll!(&mut load) {
+    while futures::poll!(&mut load).is_pending() {
         steps += 1;
         assert_eq!(at(&index, "root:open"), Some(name("c-open")));
         assert_eq!(at(&index, "root:shut"), Some(name("c-shut")));
@@ -102,4 +98,40 @@ async fn what_a_load_finds_to_do_is_done_afterwards() {
         assert!(futures::poll!(pin!(index.queue.next())).is_pending());
     }
     assert!(futures::poll!(pin!(index.queue.next())).is_ready());
+}
+
+/// Everything that is to be done, as long as nothing is given back.
+fn to_do(index: &Index) -> Vec<Work> {
+    std::iter::from_fn(|| index.queue.next().now_or_never()).map(|turn| turn.work).collect()
+}
+
+#[tokio::test]
+async fn an_export_wakes_only_bindings_that_refer_to_its_workspace() {
+    let (store, index) = loaded().await;
+    for (binding, path) in [("absolute", "root:open"), ("direct", "c-open"), ("elsewhere", "root:shut"), ("none", "")] {
+        let export = json!({"path": path, "name": "e"});
+        let object = json!({"metadata": {"name": binding}, "spec": {"reference": {"export": export}}});
+        put(&store, "root", "apis.kcp.io", "apibindings", object).await;
+    }
+    index.load().await.unwrap();
+    for work in to_do(&index) {
+        index.queue.done(&work);
+    }
+    let woken = |cluster: &str, export: &str| {
+        index.wake(&name(cluster), &Topic::Export(export.into()));
+        let mut bindings: Vec<_> = to_do(&index)
+            .into_iter()
+            .map(|work| {
+                index.queue.done(&work);
+                let Work::Binding { name, .. } = work else { panic!("{work:?}") };
+                name
+            })
+            .collect();
+        bindings.sort();
+        bindings
+    };
+    assert_eq!(woken("c-open", "e"), ["absolute", "direct"]);
+    assert_eq!(woken("c-shut", "e"), ["elsewhere"]);
+    assert_eq!(woken("root", "e"), ["none"]);
+    assert_eq!(woken("c-open", "f"), [""; 0]);
 }
