@@ -5,13 +5,44 @@
 //! stand for themselves where the engine here would read nested classes and set operations.
 
 use regex::{Regex, RegexBuilder};
+use serde_json::{Map, Value};
 
-/// Compiles a pattern written for Go.
+/// How many bytes one compiled pattern of a schema may take.
+const MOST_BYTES: usize = 1 << 20;
+/// What an ordinary pattern stays below.
+const FEW_BYTES: usize = 32 << 10;
+/// How many bytes the patterns of a schema may take together.
+const MOST_TOGETHER: usize = 64 << 20;
+
+/// Compiles a pattern of a schema, written for Go.
 pub(super) fn compile(source: &str) -> Result<Regex, regex::Error> {
-    Regex::new(&translate(source))
+    compile_within(source, MOST_BYTES)
 }
 
-/// The same, if that takes no more than `bytes`.
+/// Whether the patterns in a schema take more memory and time together than one tenant may ask for.
+///
+/// A pattern counts as what it may take at most: a few kilobytes, or a megabyte when it needs more.
+pub(super) fn are_too_many(schema: &Map<String, Value>) -> bool {
+    weight(schema) > MOST_TOGETHER
+}
+
+fn weight(schema: &Map<String, Value>) -> usize {
+    let of = |(key, value): (&String, &Value)| match value {
+        Value::String(source) if key == "pattern" => {
+            if compile_within(source, FEW_BYTES).is_ok() {
+                FEW_BYTES
+            } else {
+                MOST_BYTES
+            }
+        }
+        Value::Object(fields) => weight(fields),
+        Value::Array(items) => items.iter().filter_map(Value::as_object).map(weight).sum(),
+        _ => 0,
+    };
+    schema.iter().map(of).sum()
+}
+
+/// Compiles a pattern written for Go, if that takes no more than `bytes`.
 pub(super) fn compile_within(source: &str, bytes: usize) -> Result<Regex, regex::Error> {
     RegexBuilder::new(&translate(source)).size_limit(bytes).build()
 }

@@ -10,6 +10,11 @@ use crate::embedded::status::FieldError;
 
 /// Adds what keeps `schema` from being structural.
 pub(super) fn check(schema: &Map<String, Value>, path: Path<'_>, errors: &mut Vec<FieldError>) {
+    if pattern::are_too_many(schema) {
+        let detail = "the patterns of the schema are too many or too large together";
+        errors.push(FieldError::forbidden(path.to_string(), detail));
+        return;
+    }
     check_node(schema, Level::Root, path, errors);
     check_complete(schema, Some(schema), path, path, errors);
 }

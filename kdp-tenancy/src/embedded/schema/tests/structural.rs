@@ -188,3 +188,20 @@ fn defaults_are_valid_and_pruned() {
         &["s.properties[kind].default: Forbidden: must not be set in top-level kind"],
     );
 }
+
+#[test]
+fn patterns_take_no_more_than_a_tenant_may_ask_for() {
+    let with = |patterns: Vec<String>| {
+        let properties: serde_json::Map<_, _> = (0..)
+            .zip(patterns)
+            .map(|(i, pattern)| (format!("p{i}"), json!({"type": "string", "pattern": pattern})))
+            .collect();
+        json!({"type": "object", "properties": properties})
+    };
+    let name = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$";
+    check(&with(vec![name.into(); 1000]), &[]);
+    check(&with(vec!["^.{1,253}$".into(); 20]), &[]);
+    let many = "s: Forbidden: the patterns of the schema are too many or too large together";
+    check(&with(vec![r"\pL{200}".into(); 80]), &[many]);
+    check(&with(vec![name.into(); 3000]), &[many]);
+}
