@@ -182,6 +182,10 @@ async fn release(
 }
 
 async fn finish(registry: &Registry, place: &Place, entry: &Entry, object: Value) -> Result<Step> {
+    if object == object::decode_plain(entry)? {
+        // Somebody else's finalizer holds it. Writing it again would bring up the same work again.
+        return Ok(Step::Done);
+    }
     let written = if super::registry::remove::is_released(&object) {
         registry.finish_removal(place, entry, &object, Extra::default()).await?
     } else {

@@ -157,6 +157,15 @@ pub(crate) fn finalizers(object: &Value) -> Vec<&str> {
     object["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
+/// Adds a finalizer to those that an object has.
+pub(crate) fn add_finalizer(object: &mut Value, finalizer: &str) {
+    let mut all: Vec<String> = finalizers(object).into_iter().map(Into::into).collect();
+    if !all.iter().any(|one| one == finalizer) {
+        all.push(finalizer.into());
+        metadata_mut(object).insert("finalizers".into(), json!(all));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

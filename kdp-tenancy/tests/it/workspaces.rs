@@ -7,11 +7,11 @@ use kdp_core::api::{core::LogicalCluster, tenancy::Workspace};
 use kdp_tenancy::Embedded;
 use kube::{
     Api,
-    api::{DeleteParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::json;
 
-use crate::support::{names, refusal, system, user, workspace};
+use crate::support::{dynamic, eventually, names, object, refusal, system, user, workspace};
 
 #[tokio::test]
 async fn a_workspace_answers_at_its_path_and_its_cluster_name() {
@@ -93,4 +93,37 @@ async fn many_workspaces_are_created_at_once() {
         tokio::time::timeout(Duration::from_secs(20), all).await.expect("no creation waits for ever");
     }
     assert_eq!(api.list(&Default::default()).await.unwrap().items.len(), 640);
+}
+
+#[tokio::test]
+async fn what_somebody_else_holds_is_left_in_peace() {
+    let control_plane = Embedded::in_memory().await.unwrap();
+    workspace(&control_plane, "root", "a").await;
+    let held = |kind: &str, group: &str, spec: serde_json::Value| {
+        object(json!({"apiVersion": group, "kind": kind, "spec": spec,
+            "metadata": {"name": "held", "finalizers": ["example.com/hold"]}}))
+    };
+    let client = system(&control_plane, "root:a");
+    let namespaces = dynamic(client.clone(), "", "", "v1", "Namespace", "namespaces");
+    let workspaces = dynamic(client, "", "tenancy.kcp.io", "v1alpha1", "Workspace", "workspaces");
+    for (api, it) in [
+        (&namespaces, held("Namespace", "v1", json!({}))),
+        (&workspaces, held("Workspace", "tenancy.kcp.io/v1alpha1", json!({}))),
+    ] {
+        api.create(&PostParams::default(), &it).await.unwrap();
+        api.delete("held", &DeleteParams::default()).await.unwrap();
+        let is_left = |it: &kube::api::DynamicObject| {
+            it.metadata.finalizers.as_deref() == Some(&["example.com/hold".to_owned()])
+                && it.data.pointer("/spec/finalizers").is_none_or(|left| left == &json!([]))
+        };
+        eventually(async || is_left(&api.get("held").await.unwrap())).await;
+        let before = api.get("held").await.unwrap().metadata.resource_version;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+            assert_eq!(api.get("held").await.unwrap().metadata.resource_version, before);
+        }
+        let let_go = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+        api.patch("held", &PatchParams::default(), &let_go).await.unwrap();
+        eventually(async || api.get_opt("held").await.unwrap().is_none()).await;
+    }
 }

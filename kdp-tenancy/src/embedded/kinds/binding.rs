@@ -8,7 +8,7 @@ use super::{bound_schema, claim_names, claims, is_system, set_condition};
 use crate::embedded::{
     auth::{Attributes, ResourceAttributes},
     consumers::bound_export,
-    object::{metadata_mut, object_at, str_at},
+    object::{self, metadata_mut, object_at, str_at},
     registry::{Caller, Extra, Place, Registry, rules::invalid},
     status::{FieldError, Result, StatusError},
     surface::{ExportId, Origin},
@@ -24,7 +24,7 @@ pub(super) async fn create(
     extra: &mut Extra,
 ) -> Result<()> {
     check_bind(registry, place, caller, binding).await?;
-    metadata_mut(binding).insert("finalizers".into(), json!([BINDING_FINALIZER]));
+    object::add_finalizer(binding, BINDING_FINALIZER);
     label(registry, &place.cluster, binding);
     settle(registry, &place.cluster, binding, extra).await
 }

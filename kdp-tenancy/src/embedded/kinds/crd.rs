@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{claim_names, definition, set_condition};
 use crate::{
     embedded::{
-        object::{self, finalizers, metadata_mut, object_at, str_at},
+        object::{self, finalizers, object_at, str_at},
         registry::{Extra, Place, Registry},
         status::Result,
         surface::{Origin, Surface},
@@ -28,7 +28,7 @@ pub(crate) fn is_established(crd: &Value) -> bool {
 
 pub(super) async fn create(registry: &Registry, place: &Place, crd: &mut Value) -> Result<()> {
     definition::default(crd);
-    metadata_mut(crd).insert("finalizers".into(), json!([FINALIZER]));
+    object::add_finalizer(crd, FINALIZER);
     settle(registry, place, crd).await
 }
 

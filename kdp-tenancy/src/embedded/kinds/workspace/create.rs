@@ -22,7 +22,7 @@ use crate::embedded::{
         set_condition,
         workspace_type::{self, Lineage},
     },
-    object::{metadata_mut, object_at, str_at},
+    object::{self, object_at, str_at},
     registry::{Caller, Extra, Place, Registry, rules::invalid},
     status::{FieldError, Result, StatusError},
 };
@@ -54,7 +54,7 @@ pub(in crate::embedded::kinds) async fn create(
     spec.insert("type".into(), json!({"name": type_.name, "path": type_.path.as_str()}));
     spec.insert("cluster".into(), child.as_str().into());
     spec.insert("URL".into(), registry.urls.workspace(&path).into());
-    metadata_mut(workspace).insert("finalizers".into(), json!([LOGICAL_CLUSTER_FINALIZER]));
+    object::add_finalizer(workspace, LOGICAL_CLUSTER_FINALIZER);
     let annotations = object_at(&mut workspace["metadata"], "annotations");
     annotations.insert(CLUSTER_ANNOTATION.into(), child.as_str().into());
     annotations.remove(REQUIRED_GROUPS_ANNOTATION);
