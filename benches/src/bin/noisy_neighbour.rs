@@ -5,11 +5,16 @@
 //! What the quiet ones wait is measured without noise, with noise and no turns, with turns, and with
 //! turns and a limit on how many requests of a tenant are worked on at once.
 //!
+//! Over HTTPS the noisy tenant is a process of the lowest priority, as if it were on another machine;
+//! in process it shares the processors with everybody.
+//!
 //! `cargo run --release -p kdp-benches --bin noisy_neighbour [seconds]`
 #![expect(clippy::print_stdout, reason = "it is a program that prints its findings")]
 
 use std::{
     error::Error,
+    io::Write,
+    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -40,6 +45,11 @@ const TIMER: Duration = Duration::from_millis(3);
 /// What the tenant limit allows at once.
 const LIMIT: u32 = 2;
 
+/// Makes this program the noisy tenant.
+const NOISE: &str = "--noise";
+/// Ends the kubeconfig on the input of the noisy tenant, as it ends a document of YAML.
+const END: &str = "...";
+
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// How requests travel.
@@ -59,6 +69,9 @@ enum Measure {
 }
 
 fn main() -> Result<(), Failure> {
+    if std::env::args().nth(1).as_deref() == Some(NOISE) {
+        return noise_process();
+    }
     let seconds = std::env::args().nth(1).map_or(Ok(10), |seconds| seconds.parse())?;
     println!("{:<11} {:<22} {:>9} {:>9} {:>9} {:>10}", "", "", "p50", "p99", "max", "noise/s");
     for transport in [Transport::InProcess, Transport::Https] {
@@ -74,13 +87,88 @@ fn main() -> Result<(), Failure> {
             };
             let (p50, p99, max) = (at(500), at(990), waits.last().copied().unwrap_or_default());
             let transport = format!("{transport:?}");
-            println!("{transport:<11} {name:<22} {p50:>9.1?} {p99:>9.1?} {max:>9.1?} {:>10}", noise / seconds.max(1));
+            println!("{transport:<11} {name:<22} {p50:>9.1?} {p99:>9.1?} {max:>9.1?} {noise:>10}");
         }
     }
     Ok(())
 }
 
-/// How long each request of the quiet tenants took, and how many of the noisy one were answered.
+/// A runtime beside the server's.
+fn elsewhere() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build()
+}
+
+/// The noisy tenant at work.
+enum Noise {
+    None,
+    Here(Arc<Counter>),
+    Elsewhere(Child),
+}
+
+#[derive(Default)]
+struct Counter {
+    stop: AtomicBool,
+    answered: AtomicU64,
+}
+
+impl Noise {
+    /// Ends it, and says how many requests were answered.
+    fn end(self) -> Result<u64, Failure> {
+        match self {
+            Self::None => Ok(0),
+            Self::Here(counter) => {
+                counter.stop.store(true, Ordering::Relaxed);
+                Ok(counter.answered.load(Ordering::Relaxed))
+            }
+            Self::Elsewhere(mut child) => {
+                drop(child.stdin.take());
+                let output = child.wait_with_output()?;
+                Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+            }
+        }
+    }
+}
+
+fn spawn_noise(runtime: &Runtime, client: &Client) -> Arc<Counter> {
+    let counter = Arc::<Counter>::default();
+    for worker in 0..NOISY_REQUESTS {
+        runtime.spawn(make_noise(client.clone(), worker, Arc::clone(&counter)));
+    }
+    counter
+}
+
+/// Starts this program as the noisy tenant.
+fn start_noise(control_plane: &Embedded) -> Result<Child, Failure> {
+    let mut child = Command::new("nice")
+        .args(["-n", "19"])
+        .arg(std::env::current_exe()?)
+        .arg(NOISE)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let input = child.stdin.as_mut().ok_or("the noisy tenant has no input")?;
+    writeln!(input, "{}\n{END}", kubeconfig(control_plane, "noisy")?)?;
+    Ok(child)
+}
+
+/// Makes noise until the input ends.
+fn noise_process() -> Result<(), Failure> {
+    let mut lines = std::io::stdin().lines();
+    let mut yaml = String::new();
+    for line in lines.by_ref() {
+        match line? {
+            line if line == END => break,
+            line => yaml.extend([&*line, "\n"]),
+        }
+    }
+    let runtime = elsewhere()?;
+    let counter = spawn_noise(&runtime, &runtime.block_on(remote(&yaml))?);
+    lines.for_each(drop);
+    println!("{}", counter.answered.load(Ordering::Relaxed));
+    Ok(())
+}
+
+/// How long each request of the quiet tenants took, and how many of the noisy one were answered a second.
 fn run(transport: Transport, measure: Measure, time: Duration) -> Result<(Vec<Duration>, u64), Failure> {
     let server = Builder::new_multi_thread().enable_all().build()?;
     let mut options = EmbeddedOptions::new();
@@ -98,21 +186,20 @@ fn run(transport: Transport, measure: Measure, time: Duration) -> Result<(Vec<Du
         Ok::<_, Failure>((control_plane, served))
     })?;
     // Over HTTPS, clients are elsewhere: neither they nor the server wait for each other's tasks.
-    let elsewhere = || Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let (quiet_place, noisy_place) = (elsewhere()?, elsewhere()?);
-    let place = |other: Runtime| if transport == Transport::InProcess { None } else { Some(other) };
-    let (quiet_place, noisy_place) = (place(quiet_place), place(noisy_place));
-    let stop = Arc::new(AtomicBool::new(false));
-    let answered = Arc::new(AtomicU64::new(0));
-    if measure != Measure::NoNoise {
-        let runtime = noisy_place.as_ref().unwrap_or(&server);
-        let client = runtime.block_on(client(&control_plane, transport, "noisy"))?;
-        for worker in 0..NOISY_REQUESTS {
-            runtime.spawn(make_noise(client.clone(), worker, Arc::clone(&stop), Arc::clone(&answered)));
+    let quiet_place = match transport {
+        Transport::InProcess => None,
+        Transport::Https => Some(elsewhere()?),
+    };
+    let begun = Instant::now();
+    let noise = match (measure, transport) {
+        (Measure::NoNoise, _) => Noise::None,
+        (_, Transport::InProcess) => {
+            let client = server.block_on(client(&control_plane, transport, "noisy"))?;
+            Noise::Here(spawn_noise(&server, &client))
         }
-        std::thread::sleep(time / 10);
-    }
-    let before = answered.load(Ordering::Relaxed);
+        (_, Transport::Https) => Noise::Elsewhere(start_noise(&control_plane)?),
+    };
+    std::thread::sleep(time / 10);
     let runtime = quiet_place.as_ref().unwrap_or(&server);
     let waits = runtime.block_on(async {
         let mut tasks = Vec::new();
@@ -122,9 +209,9 @@ fn run(transport: Transport, measure: Measure, time: Duration) -> Result<(Vec<Du
         }
         join_all(tasks).await.into_iter().collect::<Result<Vec<_>, _>>().map_err(Failure::from)
     })?;
-    let noise = answered.load(Ordering::Relaxed) - before;
-    stop.store(true, Ordering::Relaxed);
-    for runtime in [quiet_place, noisy_place, Some(server)].into_iter().flatten() {
+    let answered = noise.end()?;
+    let noise = answered * 1000 / u64::try_from(begun.elapsed().as_millis())?.max(1);
+    for runtime in [quiet_place, Some(server)].into_iter().flatten() {
         runtime.shutdown_timeout(Duration::from_secs(1));
     }
     let waits = waits.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -153,25 +240,37 @@ async fn prepare(control_plane: &Embedded) -> Result<(), Failure> {
 }
 
 async fn client(control_plane: &Embedded, transport: Transport, tenant: &str) -> Result<Client, Failure> {
-    let path: WorkspacePath = format!("root:{tenant}").parse()?;
-    let identity = Identity { username: tenant.into(), ..Identity::default() };
-    let endpoint = Endpoint::Workspace(path);
     if transport == Transport::InProcess {
+        let (endpoint, identity) = whereabouts(tenant)?;
         return Ok(control_plane.client(&endpoint, &identity)?);
     }
-    let kubeconfig = Kubeconfig::from_yaml(&control_plane.kubeconfig(&endpoint, &identity)?)?;
+    remote(&kubeconfig(control_plane, tenant)?).await
+}
+
+fn whereabouts(tenant: &str) -> Result<(Endpoint, Identity), Failure> {
+    let path: WorkspacePath = format!("root:{tenant}").parse()?;
+    Ok((Endpoint::Workspace(path), Identity { username: tenant.into(), ..Identity::default() }))
+}
+
+fn kubeconfig(control_plane: &Embedded, tenant: &str) -> Result<String, Failure> {
+    let (endpoint, identity) = whereabouts(tenant)?;
+    Ok(control_plane.kubeconfig(&endpoint, &identity)?)
+}
+
+async fn remote(kubeconfig: &str) -> Result<Client, Failure> {
+    let kubeconfig = Kubeconfig::from_yaml(kubeconfig)?;
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     Ok(Client::try_from(config)?)
 }
 
 /// One request after the other, until told to stop.
-async fn make_noise(client: Client, worker: usize, stop: Arc<AtomicBool>, answered: Arc<AtomicU64>) {
+async fn make_noise(client: Client, worker: usize, counter: Arc<Counter>) {
     let list = Request::new("/api/v1/namespaces/default/configmaps");
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), "default");
     let name = format!("c-{worker}");
     let own = config_map(&name);
     for round in worker.. {
-        if stop.load(Ordering::Relaxed) {
+        if counter.stop.load(Ordering::Relaxed) {
             return;
         }
         let result = if round % 4 == 0 {
@@ -181,7 +280,7 @@ async fn make_noise(client: Client, worker: usize, stop: Arc<AtomicBool>, answer
             api.replace(&name, &PostParams::default(), &own).await.map(drop)
         };
         if result.is_ok() {
-            answered.fetch_add(1, Ordering::Relaxed);
+            counter.answered.fetch_add(1, Ordering::Relaxed);
         }
         tokio::task::yield_now().await;
     }
