@@ -44,17 +44,19 @@ async fn a_tenant_defines_nothing_in_groups_of_the_control_plane_but_the_operato
     assert_eq!(post(&operator, &format!("/apis/{group}/v1/clusterrolebindings"), &admin).await.0, 201);
     let crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     let schemas = "/apis/apis.kcp.io/v1alpha1/apiresourceschemas";
-    for group in ["apis.kcp.io", "shiny.kcp.io", "tenancy.kdp.k8c.io"] {
+    for group in ["apis.kcp.io", "shiny.apis.kcp.io", "core.kcp.io", "tenancy.kdp.k8c.io"] {
         for (path, object) in [(crds, crd(group)), (schemas, schema(group))] {
             let (code, message) = post(&tenant, path, &object).await;
             assert_eq!(code, 403, "{group}");
             assert!(message.ends_with(&format!("{group} is a reserved group")), "{message}");
         }
     }
-    for (path, object) in [(crds, crd("example.com")), (schemas, schema("example.com"))] {
-        assert_eq!(post(&tenant, path, &object).await, (201, String::new()));
+    for group in ["example.com", "agent.kcp.io"] {
+        for (path, object) in [(crds, crd(group)), (schemas, schema(group))] {
+            assert_eq!(post(&tenant, path, &object).await, (201, String::new()));
+        }
     }
-    for (path, object) in [(crds, crd("shiny.kcp.io")), (schemas, schema("shiny.kcp.io"))] {
+    for (path, object) in [(crds, crd("shiny.apis.kcp.io")), (schemas, schema("shiny.apis.kcp.io"))] {
         assert_eq!(post(&operator, path, &object).await, (201, String::new()));
     }
 }
