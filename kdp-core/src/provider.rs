@@ -118,7 +118,7 @@ impl Plan {
             hash.update(part.unwrap_or_default());
             hash.update([0]);
         }
-        let hash = PlanHash(hash.finalize().iter().map(|b| format!("{b:02x}")).collect());
+        let hash = PlanHash(format!("{:x}", hash.finalize()));
         Self { hash, changes, teardown }
     }
 }

@@ -99,9 +99,8 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
 
 /// The second member; without compression, so that its length is always the same.
 fn checksum(hash: Sha256) -> Result<Vec<u8>, Error> {
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     let mut member = GzEncoder::new(Vec::new(), Compression::none());
-    writeln!(member, "{{\"checksum\":{{\"sha256\":\"{hex}\"}}}}").map_err(failed)?;
+    writeln!(member, "{{\"checksum\":{{\"sha256\":\"{:x}\"}}}}", hash.finalize()).map_err(failed)?;
     member.finish().map_err(failed)
 }
 

@@ -89,7 +89,7 @@ pub(crate) struct Extra {
 
 impl Place {
     pub(crate) fn new(cluster: LogicalClusterName, served: Arc<Served>, namespace: Option<String>) -> Self {
-        let api_version = api_version(&served.resource.group, &served.resource.version);
+        let api_version = served.resource.api_version();
         Self { cluster, served, namespace, api_version, sight: Sight::Everything, may_create: true }
     }
 

@@ -55,7 +55,7 @@ impl ApiResource {
     /// `apiVersion` of the objects: `v1`, or `example.com/v1`.
     #[must_use]
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+        super::registry::api_version(&self.group, &self.version)
     }
 
     /// Root of the group version's URLs, without a leading slash: `api/v1`, or `apis/example.com/v1`.

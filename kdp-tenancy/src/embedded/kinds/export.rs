@@ -1,7 +1,6 @@
 //! APIExports: identity, and the endpoint slice that belongs to each.
 
 use kdp_core::api::PATH_ANNOTATION;
-use rand::RngCore;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -123,7 +122,7 @@ async fn settle_identity(
         return Ok(());
     }
     object_at(export, "spec").insert("identity".into(), json!({"secretRef": {"namespace": holder, "name": secret}}));
-    object_at(export, "status").insert("identityHash".into(), hex(&Sha256::digest(&key)).into());
+    object_at(export, "status").insert("identityHash".into(), format!("{:x}", Sha256::digest(&key)).into());
     set_condition(export, "IdentityValid", "True", "", "");
     Ok(())
 }
@@ -135,11 +134,6 @@ fn object_bytes(secret: &Value) -> Vec<u8> {
 
 /// 256 random bits, in hex.
 fn new_key() -> String {
-    let mut bytes = [0; 32];
-    rand::rng().fill_bytes(&mut bytes);
-    hex(&bytes)
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let (high, low): (u128, u128) = rand::random();
+    format!("{high:032x}{low:032x}")
 }

@@ -4,7 +4,7 @@ use kdp_core::{Identity, LogicalClusterName, api::tenancy::PHASE_LABEL};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha224};
 
-use crate::embedded::{kinds::export::hex, object::object_at};
+use crate::embedded::object::object_at;
 
 /// The longest that the name of a label may be.
 const LABEL_LENGTH: usize = 63;
@@ -82,7 +82,7 @@ impl Stage {
 
     /// The label of a workspace that has `name` in its list.
     pub(crate) fn label(self, name: &str) -> (String, String) {
-        let hash = hex(&Sha224::digest(name));
+        let hash = format!("{:x}", Sha224::digest(name));
         let prefix = self.label_prefix();
         (format!("{prefix}{}", &hash[..LABEL_LENGTH - prefix.len()]), hash)
     }
