@@ -1,6 +1,11 @@
 //! Decisions, carried out on two sides in memory by an agent that stops after any write and hears
 //! of changes late.
 
+mod agents;
+mod claims;
+mod failures;
+mod policies;
+mod retirement;
 mod scenarios;
 mod sides;
 mod sim;
