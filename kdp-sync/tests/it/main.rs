@@ -4,7 +4,9 @@
 
 mod attacks;
 mod contract;
+mod failures;
 mod orders;
+mod policies;
 mod publishing;
 mod related;
 mod support;

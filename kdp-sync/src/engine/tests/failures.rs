@@ -86,12 +86,12 @@ impl Scene {
         panic!("a pass that does not end");
     }
 
-    fn has(&self, place: Place, name: &str) -> bool {
-        self.sides.keys().any(|key| key.place == place && key.name == name)
+    fn has(&self, place: &Place, name: &str) -> bool {
+        self.sides.keys().any(|key| key.place == *place && key.name == name)
     }
 
     fn delivered(&self, name: &str) -> bool {
-        self.has(Place::Workspace(self.order.cluster.clone()), name)
+        self.has(&Place::Workspace(self.order.cluster.clone()), name)
     }
 }
 

@@ -57,6 +57,7 @@ impl Scene {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "json! takes a reference, and the callers read better")]
 fn with(annotations: Value) -> Plan {
     let published = json!({"metadata": {"annotations": annotations}});
     let policies = Policies::of(&published).unwrap();

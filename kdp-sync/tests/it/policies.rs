@@ -1,0 +1,185 @@
+//! What is asked for by annotations, end to end.
+
+use kdp_sync::{api::PublishedResource, wire};
+use kube::{
+    Api, ResourceExt,
+    api::{ListParams, Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+
+use crate::support::{
+    World, databases, databases_with_credentials, delete, dynamic, eventually, gone, object, patch, seen,
+};
+
+async fn annotate(world: &World, annotations: Value) {
+    let api: Api<PublishedResource> = Api::all(world.service());
+    let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
+    api.patch("databases", &PatchParams::default(), &patch).await.unwrap();
+}
+
+/// Databases whose copies have the names of their orders.
+fn by_name() -> Value {
+    let mut spec = databases_with_credentials();
+    spec["naming"] = json!({"name": "{{ .Object.metadata.name }}"});
+    spec
+}
+
+/// A database that somebody has made on the service cluster.
+async fn existing(world: &World, namespace: &str, name: &str, annotations: Value) {
+    let namespaces = dynamic(world.service(), None, "v1", "Namespace", "namespaces");
+    let of = object(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
+    if namespaces.get_opt(namespace).await.unwrap().is_none() {
+        namespaces.create(&PostParams::default(), &of).await.unwrap();
+    }
+    let database = object(json!({
+        "apiVersion": "example.com/v1", "kind": "Database",
+        "metadata": {"name": name, "annotations": annotations, "labels": {"team": "x"}},
+        "spec": {"size": 5, "tier": "gold"},
+    }));
+    databases(world.service(), Some(namespace)).create(&PostParams::default(), &database).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_annotation_takes_effect_at_once_and_one_that_means_nothing_is_named() {
+    let (world, agent) = World::with_databases(by_name()).await;
+    annotate(&world, json!({wire::CONFLICT_POLICY: "steal"})).await;
+    let api: Api<PublishedResource> = Api::all(world.service());
+    eventually("the fault is shown", async || {
+        let status = api.get("databases").await.unwrap().status.unwrap();
+        status.conditions.iter().any(|c| !c.is_true() && c.message.contains(wire::CONFLICT_POLICY)).then_some(())
+    })
+    .await;
+    let namespace = world.cluster("root:a").await;
+    existing(&world, &namespace, "db", json!({})).await;
+    world.order("root:a", "db", json!({"size": 1})).await;
+    let events = dynamic(world.workspace("root:a"), Some("default"), "v1", "Event", "events");
+    eventually("the tenant is told what the matter is", async || {
+        let list = events.list(&ListParams::default()).await.unwrap();
+        let is_it = |text: &str| text.contains("the name of its copy on the service cluster is taken");
+        list.items.iter().any(|event| event.data["message"].as_str().is_some_and(is_it)).then_some(())
+    })
+    .await;
+    annotate(&world, json!({wire::CONFLICT_POLICY: "adopt"})).await;
+    let copy = world.copy("root:a", "db", |copy| copy.data["spec"]["size"] == 1).await;
+    assert_eq!((copy.name_any().as_str(), &copy.data["spec"]["tier"]), ("db", &json!("gold")));
+    delete(&world.orders("root:a"), "db").await;
+    gone(&databases(world.service(), Some(&namespace)), "db").await;
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn an_imported_object_gives_its_fields_to_the_order() {
+    let (world, agent) = World::with_databases(by_name()).await;
+    annotate(&world, json!({wire::CONFLICT_POLICY: "import"})).await;
+    let namespace = world.cluster("root:a").await;
+    existing(&world, &namespace, "db", json!({})).await;
+    world.order("root:a", "db", json!({"size": 1})).await;
+    seen(&world.orders("root:a"), "db", |order| order.data["spec"] == json!({"size": 5, "tier": "gold"})).await;
+    let copy = world.copy("root:a", "db", |_| true).await;
+    assert_eq!(copy.data["spec"], json!({"size": 5, "tier": "gold"}));
+    patch(&world.orders("root:a"), "db", json!({"spec": {"size": 6}})).await;
+    world.copy("root:a", "db", |copy| copy.data["spec"] == json!({"size": 6, "tier": "gold"})).await;
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn an_object_that_asks_for_it_gets_an_order() {
+    let mut spec = by_name();
+    spec["enableWorkspacePaths"] = true.into();
+    let world = World::new().await;
+    world.publish("databases", spec).await;
+    let agent = world.agent().await;
+    world.published("databases").await;
+    for path in ["root:a", "root:b"] {
+        world.bind(path, &["events", "namespaces", "secrets", "core.kcp.io/logicalclusters"]).await;
+    }
+    let cluster = world.cluster("root:a").await;
+    existing(&world, "old", "by-name", json!({wire::IMPORT: format!("{cluster}|default/one")})).await;
+    existing(&world, "old", "by-path", json!({wire::IMPORT: "root:b|default/two", "note": "x"})).await;
+    for (path, name, from) in [("root:a", "one", "by-name"), ("root:b", "two", "by-path")] {
+        let order = seen(&world.orders(path), name, |order| !order.finalizers().is_empty()).await;
+        assert_eq!(order.data["spec"], json!({"size": 5, "tier": "gold"}));
+        assert_eq!(order.labels()["team"], "x");
+        assert!(!order.annotations().contains_key(wire::IMPORT));
+        let copy = world.copy(path, name, |copy| !copy.annotations().contains_key(wire::IMPORT)).await;
+        assert_eq!((copy.name_any().as_str(), copy.namespace().as_deref()), (from, Some("old")));
+        assert_eq!((&copy.data["spec"], copy.metadata.generation), (&json!({"size": 5, "tier": "gold"}), Some(1)));
+    }
+    assert_eq!(world.copies().list(&ListParams::default()).await.unwrap().items.len(), 2);
+    patch(&world.orders("root:a"), "one", json!({"spec": {"size": 6}})).await;
+    world.copy("root:a", "one", |copy| copy.data["spec"]["size"] == 6).await;
+    delete(&world.orders("root:b"), "two").await;
+    gone(&databases(world.service(), Some("old")), "by-path").await;
+    gone(&world.orders("root:b"), "two").await;
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn an_object_that_cannot_be_imported_says_so_and_stays() {
+    let (world, agent) = World::with_databases(by_name()).await;
+    let (bound, unbound) = (world.cluster("root:a").await, world.cluster("root:provider").await);
+    world.order("root:a", "taken", json!({"size": 1})).await;
+    let copy = world.copy("root:a", "taken", |_| true).await;
+    existing(&world, "old", "unbound", json!({wire::IMPORT: format!("{unbound}|default/db")})).await;
+    existing(&world, "old", "second", json!({wire::IMPORT: format!("{bound}|default/taken")})).await;
+    let copies = databases(world.service(), Some("old"));
+    let events = dynamic(world.service(), Some("old"), "v1", "Event", "events");
+    for name in ["unbound", "second"] {
+        eventually("the provider is told", async || {
+            let list = events.list(&ListParams::default()).await.unwrap();
+            list.items.iter().any(|event| event.data["involvedObject"]["name"] == name).then_some(())
+        })
+        .await;
+        let object = copies.get(name).await.unwrap();
+        assert!(object.labels().len() == 1 && object.finalizers().is_empty(), "{name}");
+    }
+    assert_eq!(world.copy("root:a", "taken", |_| true).await.uid(), copy.uid());
+    let orders = databases(world.workspace("root:provider"), Some("default"));
+    assert!(orders.get_opt("db").await.ok().flatten().is_none());
+    // The order that has another copy is served as before.
+    patch(&world.orders("root:a"), "taken", json!({"spec": {"size": 2}})).await;
+    world.copy("root:a", "taken", |copy| copy.data["spec"]["size"] == 2).await;
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn a_paused_order_is_left_alone_until_it_is_not() {
+    let (world, agent) = World::with_databases(by_name()).await;
+    for name in ["paused", "other"] {
+        world.order("root:a", name, json!({"size": 1})).await;
+        world.copy("root:a", name, |_| true).await;
+    }
+    let orders = world.orders("root:a");
+    let paused = |value: Value| json!({"metadata": {"annotations": {wire::PAUSED: value}}, "spec": {"size": 2}});
+    patch(&orders, "paused", paused("true".into())).await;
+    patch(&orders, "other", json!({"spec": {"size": 2}})).await;
+    world.copy("root:a", "other", |copy| copy.data["spec"]["size"] == 2).await;
+    assert_eq!(world.copy("root:a", "paused", |_| true).await.data["spec"]["size"], 1);
+    delete(&orders, "paused").await;
+    delete(&orders, "other").await;
+    gone(&orders, "other").await;
+    assert_eq!(world.copy("root:a", "paused", |_| true).await.data["spec"]["size"], 1);
+    patch(&orders, "paused", json!({"metadata": {"annotations": {wire::PAUSED: null}}})).await;
+    gone(&orders, "paused").await;
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_tells_generations_of_its_own() {
+    let (world, agent) = World::with_databases(by_name()).await;
+    annotate(&world, json!({wire::OBSERVED_GENERATION: "translate"})).await;
+    world.order("root:a", "db", json!({"size": 1})).await;
+    world.copy("root:a", "db", |_| true).await;
+    // The order's generation runs ahead of the copy's.
+    for size in [2, 1, 3] {
+        patch(&world.orders("root:a"), "db", json!({"spec": {"size": size}})).await;
+    }
+    let copy = world.copy("root:a", "db", |copy| copy.data["spec"]["size"] == 3).await;
+    let copies = databases(world.service(), copy.namespace().as_deref());
+    let mut observed = copies.get("db").await.unwrap();
+    observed.data["status"] = json!({"phase": "Ready"});
+    copies.replace_status("db", &PostParams::default(), &observed).await.unwrap();
+    let order = seen(&world.orders("root:a"), "db", |order| order.data["status"]["phase"] == "Ready").await;
+    assert_eq!(order.metadata.generation, Some(4));
+    agent.stop().await;
+}
