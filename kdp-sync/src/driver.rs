@@ -10,6 +10,7 @@ mod dependents;
 mod failures;
 mod imports;
 mod pass;
+mod problems;
 mod queue;
 mod remote;
 mod world;
@@ -34,7 +35,8 @@ use self::{
     dependents::Dependents,
     failures::Failures,
     imports::Imports,
-    pass::{Outcome, WithoutStatus},
+    pass::Outcome,
+    problems::WithoutStatus,
     queue::Queue,
     world::Known,
 };

@@ -5,6 +5,6 @@ mod export;
 mod projection;
 mod schema;
 
-pub(crate) use export::{Export, claims, new_export, update_export};
+pub(crate) use export::{Export, claims, export_news, new_export, update_export};
 pub(crate) use projection::{Projection, project};
 pub(crate) use schema::resource_schema;

@@ -56,8 +56,9 @@ pub const IMPORT: &str = "sync.kdp.k8c.io/import";
 /// deleted order.
 pub const WAIT_FOR_FINALIZERS: &str = "sync.kdp.k8c.io/wait-for-finalizers";
 
-/// Annotation on a PublishedResource, an order or a copy: while it is `true`, nothing is written
-/// for it, be it a change or a deletion.
+/// Annotation on an order or a copy: while it is `true`, nothing is written for the order, be it a
+/// change or a deletion. On a PublishedResource, the same for all its orders; its schema is
+/// published as before.
 pub const PAUSED: &str = "sync.kdp.k8c.io/paused";
 
 /// Annotation on a PublishedResource: `translate` brings each `observedGeneration` of a status up

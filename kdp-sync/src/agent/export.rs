@@ -1,6 +1,7 @@
 //! Keeps the APIExport in step with what is published.
 
-use kdp_core::{Error, ErrorKind};
+use k8s_openapi::api::core::v1::Event;
+use kdp_core::{Error, ErrorKind, reconcile::Chain};
 use kube::{
     Api, Client,
     api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams},
@@ -9,7 +10,8 @@ use serde_json::Value;
 
 use crate::{
     driver::{MANAGER, in_time},
-    publish::{Export, new_export, update_export},
+    event::event,
+    publish::{Export, export_news, new_export, update_export},
 };
 
 /// How often a concurrent change is met with another try at once.
@@ -57,8 +59,26 @@ pub(super) async fn bring_up_to_date(
         let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
         match in_time("update APIExport", name, api.patch(name, &params, &Patch::Merge(&patch))).await {
             Err(error) if error.kind() == ErrorKind::Stale => {}
-            patched => return patched.map(drop),
+            Err(error) => return Err(error),
+            Ok(_) => {
+                tell(provider, &export, &patch, agent).await;
+                return Ok(());
+            }
         }
     }
     Err(Error::new(ErrorKind::Stale, "update APIExport", name, "it is changed again and again at the same time"))
+}
+
+/// Writes Events about what has changed. The export is not held up when that fails.
+async fn tell(provider: &Client, export: &Value, patch: &Value, agent: &str) {
+    for news in export_news(export, patch) {
+        let event = event(export, news.type_, news.reason, &news.note, agent);
+        let Ok(event) = serde_json::from_value::<Event>(event) else { return };
+        let namespace = event.metadata.namespace.clone().unwrap_or_default();
+        let api: Api<Event> = Api::namespaced(provider.clone(), &namespace);
+        let written = in_time("create Event", "about an APIExport", api.create(&PostParams::default(), &event)).await;
+        if let Err(error) = written {
+            tracing::debug!(reason = news.reason, error = %Chain(&error), "event.failed");
+        }
+    }
 }

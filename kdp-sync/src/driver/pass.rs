@@ -1,17 +1,12 @@
 //! One pass over an order: decide and act until there is nothing to do.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use kdp_core::{
     Error, ErrorKind,
     reconcile::{Chain, backoff},
 };
 use kube::core::Selector;
-use parking_lot::Mutex;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -44,29 +39,11 @@ pub(super) enum Outcome {
     Failed(Duration),
 }
 
-/// What came of a batch that was not refused.
+/// What came of a batch that did not fail.
 enum Acted {
     Done,
-    /// The kind of an object has no status to be written.
-    NoStatus,
-}
-
-/// The parts of orders whose status cannot be written, so that it is tried and told once.
-#[derive(Debug, Default)]
-pub(super) struct WithoutStatus(Mutex<HashMap<OrderKey, BTreeSet<Part>>>);
-
-impl WithoutStatus {
-    fn of(&self, order: &OrderKey) -> BTreeSet<Part> {
-        self.0.lock().get(order).cloned().unwrap_or_default()
-    }
-
-    fn note(&self, order: &OrderKey, part: Part) {
-        self.0.lock().entry(order.clone()).or_default().insert(part);
-    }
-
-    fn forget(&self, order: &OrderKey) {
-        self.0.lock().remove(order);
-    }
+    /// There is no status that could be written.
+    HasNoStatus,
 }
 
 impl Shared {
@@ -105,11 +82,8 @@ impl Shared {
                     last = Some(batch);
                     match result {
                         Ok(Acted::Done) => {}
-                        Ok(Acted::NoStatus) => {
-                            self.without_status.note(order, part);
+                        Ok(Acted::HasNoStatus) => {
                             failed.insert(part);
-                            let note = format!("{} has no status that could be brought up", self.subject(part));
-                            self.tell(order, "Warning", "StatusSubresourceMissing", &note).await;
                         }
                         Err(message) => {
                             problems.push(problem(part, message));
@@ -120,6 +94,7 @@ impl Shared {
                         }
                     }
                 }
+                // What cannot be imported does not hold up an order that has a copy.
                 Next::Settled(more) if more.iter().any(|problem| problem.part == Part::Import) => {
                     problems.extend(more);
                     failed.insert(Part::Import);
@@ -147,11 +122,11 @@ impl Shared {
     async fn conclude(&self, order: &OrderKey, problems: Vec<Problem>) -> Outcome {
         let (news, failures) = self.failures.record(order, &problems);
         if failures == 0 {
-            let exists = self.known.order(&self.plan.order_object(order)).is_some();
-            if !exists {
-                self.without_status.forget(order);
+            if self.known.order(&self.plan.order_object(order)).is_some() {
+                return Outcome::Settled;
             }
-            return if exists { Outcome::Settled } else { Outcome::Gone };
+            self.without_status.forget(order);
+            return Outcome::Gone;
         }
         let delay = backoff(failures);
         for Problem { part, message, .. } in &problems {
@@ -161,36 +136,6 @@ impl Shared {
             self.tell_problems(order, &problems).await;
         }
         Outcome::Failed(delay)
-    }
-
-    /// Tells the tenant what is not up to date, and the provider what cannot be imported.
-    async fn tell_problems(&self, order: &OrderKey, problems: &[Problem]) {
-        let mut told = BTreeSet::new();
-        for Problem { part, message, advice } in problems {
-            if *part == Part::Import {
-                if let Some(object) = self.imports.of(order) {
-                    self.tell_provider(&object, &format!("{order} could not be made from it: {message}")).await;
-                }
-                continue;
-            }
-            let reason = advice.map(|advice| format!(": {advice}")).unwrap_or_default();
-            let note = format!("{} could not be brought up to date{reason}; it is tried again", self.subject(*part));
-            if told.insert(note.clone()) {
-                self.tell(order, "Warning", "ReconcilingError", &note).await;
-            }
-        }
-    }
-
-    /// What tenants call a part of an order.
-    fn subject(&self, part: Part) -> String {
-        match part {
-            Part::Primary | Part::Import | Part::Status => "the order".into(),
-            Part::Former(_) => "a former related resource".into(),
-            Part::Related(at) | Part::RelatedStatus(at) => {
-                let identifier = self.plan.related.get(at).map_or("", |related| &related.identifier);
-                format!("the related resource {identifier:?}")
-            }
-        }
     }
 
     async fn look(&self, query: &Query) -> Result<Vec<Value>, Error> {
@@ -217,14 +162,8 @@ impl Shared {
     async fn act(&self, order: &OrderKey, batch: &Batch) -> Result<Acted, Error> {
         for command in &batch.commands {
             if let Err(error) = self.carry_out(order, command).await {
-                // Either the object is gone, or it has no status.
-                if let Command::ReplaceStatus { key, .. } = command
-                    && error.kind() == ErrorKind::NotFound
-                    && self.remote.get(key).await?.is_some()
-                {
-                    return Ok(Acted::NoStatus);
-                }
-                return Err(error);
+                let has_no_status = self.has_no_status(order, batch.part, command, &error).await?;
+                return if has_no_status { Ok(Acted::HasNoStatus) } else { Err(error) };
             }
         }
         Ok(Acted::Done)
@@ -252,30 +191,18 @@ impl Shared {
     }
 
     /// Writes an Event for the tenant. An order is not held up when that fails.
-    async fn tell(&self, order: &OrderKey, type_: &str, reason: &str, note: &str) {
+    pub(super) async fn tell(&self, order: &OrderKey, type_: &str, reason: &str, note: &str) {
         let key = self.plan.order_object(order);
-        if let Some(object) = self.known.order(&key) {
-            self.write_event(key.place, event(&object, type_, reason, note, &self.plan.agent)).await;
-        }
-    }
-
-    /// Writes an Event about an object on the service cluster.
-    async fn tell_provider(&self, key: &ObjectKey, note: &str) {
-        if let Some(object) = self.known.copy(key) {
-            let event = event(&object, "Warning", "ReconcilingError", note, &self.plan.agent);
-            self.write_event(Place::Service, event).await;
-        }
-    }
-
-    async fn write_event(&self, place: Place, event: Value) {
-        let key = ObjectKey {
-            place,
+        let Some(object) = self.known.order(&key) else { return };
+        let event = event(&object, type_, reason, note, &self.plan.agent);
+        let event_key = ObjectKey {
+            place: key.place,
             types: Arc::new(ResourceType::core("Event", "events")),
             namespace: object::namespace(&event).map(Into::into),
             name: object::name(&event).into(),
         };
-        if let Err(error) = self.remote.create(&key, &event).await {
-            tracing::debug!(reason = %event["reason"], error = %Chain(&error), "event.failed");
+        if let Err(error) = self.remote.create(&event_key, &event).await {
+            tracing::debug!(reason, error = %Chain(&error), "event.failed");
         }
     }
 }

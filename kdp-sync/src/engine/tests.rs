@@ -4,6 +4,7 @@
 mod agents;
 mod claims;
 mod failures;
+mod imports;
 mod policies;
 mod retirement;
 mod scenarios;

@@ -1,5 +1,9 @@
 //! What the APIExport offers and which rights it asks for.
 
+mod news;
+
+pub(crate) use news::export_news;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};

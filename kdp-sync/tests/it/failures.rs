@@ -36,7 +36,8 @@ async fn tenants_hear_which_related_resource_fails_but_nothing_of_the_service_cl
     agent.stop().await;
 }
 
-async fn install(world: &World, plural: &str, kind: &str, scope: &str) {
+/// Installs a kind on the service cluster; everything is allowed in its objects.
+pub(crate) async fn install(world: &World, plural: &str, kind: &str, scope: &str, subresources: Value) {
     let definition = json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": format!("{plural}.example.com")},
@@ -46,7 +47,7 @@ async fn install(world: &World, plural: &str, kind: &str, scope: &str) {
                 "kind": kind, "plural": plural, "singular": kind.to_lowercase(), "listKind": format!("{kind}List"),
             },
             "versions": [{
-                "name": "v1", "served": true, "storage": true,
+                "name": "v1", "served": true, "storage": true, "subresources": subresources,
                 "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
             }],
         },
@@ -61,7 +62,7 @@ fn only_the_schema(kind: &str) -> Value {
 #[tokio::test]
 async fn a_status_that_cannot_be_written_is_told_once_and_holds_up_nothing() {
     let world = World::new().await;
-    install(&world, "widgets", "Widget", "Namespaced").await;
+    install(&world, "widgets", "Widget", "Namespaced", json!({})).await;
     world.publish("widgets", only_the_schema("Widget")).await;
     let mut spec = databases_with_credentials();
     let widget = json!({
@@ -105,7 +106,7 @@ async fn a_status_that_cannot_be_written_is_told_once_and_holds_up_nothing() {
 async fn orders_copies_and_related_objects_may_all_be_outside_of_namespaces() {
     let world = World::new().await;
     for (plural, kind) in [("zones", "Zone"), ("grants", "Grant")] {
-        install(&world, plural, kind, "Cluster").await;
+        install(&world, plural, kind, "Cluster", json!({})).await;
     }
     world.publish("grants", only_the_schema("Grant")).await;
     let grant = json!({

@@ -7,8 +7,9 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{
-    World, databases, databases_with_credentials, delete, dynamic, eventually, gone, object, patch, seen,
+use crate::{
+    failures::install,
+    support::{World, databases, databases_with_credentials, delete, dynamic, eventually, gone, object, patch, seen},
 };
 
 async fn annotate(world: &World, annotations: Value) {
@@ -166,20 +167,45 @@ async fn a_paused_order_is_left_alone_until_it_is_not() {
 
 #[tokio::test]
 async fn an_order_tells_generations_of_its_own() {
-    let (world, agent) = World::with_databases(by_name()).await;
+    let world = World::new().await;
+    install(&world, "engines", "Engine", "Namespaced", json!({"status": {}})).await;
+    world.publish("databases", json!({"resource": {"apiGroup": "example.com", "kind": "Engine"}})).await;
     annotate(&world, json!({wire::OBSERVED_GENERATION: "translate"})).await;
-    world.order("root:a", "db", json!({"size": 1})).await;
-    world.copy("root:a", "db", |_| true).await;
-    // The order's generation runs ahead of the copy's.
-    for size in [2, 1, 3] {
-        patch(&world.orders("root:a"), "db", json!({"spec": {"size": size}})).await;
+    let agent = world.agent().await;
+    world.published("databases").await;
+    world.bind("root:a", &["events", "namespaces"]).await;
+    let engines = |client, namespace| dynamic(client, namespace, "example.com/v1", "Engine", "engines");
+    let orders = engines(world.workspace("root:a"), Some("default"));
+    let order = json!({"apiVersion": "example.com/v1", "kind": "Engine", "metadata": {"name": "e"}, "spec": {"a": 1}});
+    orders.create(&PostParams::default(), &object(order)).await.unwrap();
+    let all = engines(world.service(), None);
+    let copy = async |size: u64| {
+        eventually("the copy is up to date", async || {
+            let copies = all.list(&ListParams::default()).await.unwrap().items;
+            copies.into_iter().find(|copy| copy.data["spec"]["a"] == size)
+        })
+        .await
+    };
+    copy(1).await;
+    // A pause, so that the copy does not see each of the order's generations.
+    patch(&orders, "e", json!({"metadata": {"annotations": {wire::PAUSED: "true"}}})).await;
+    for size in [2, 3, 4] {
+        patch(&orders, "e", json!({"spec": {"a": size}})).await;
     }
-    let copy = world.copy("root:a", "db", |copy| copy.data["spec"]["size"] == 3).await;
-    let copies = databases(world.service(), copy.namespace().as_deref());
-    let mut observed = copies.get("db").await.unwrap();
-    observed.data["status"] = json!({"phase": "Ready"});
-    copies.replace_status("db", &PostParams::default(), &observed).await.unwrap();
-    let order = seen(&world.orders("root:a"), "db", |order| order.data["status"]["phase"] == "Ready").await;
-    assert_eq!(order.metadata.generation, Some(4));
+    patch(&orders, "e", json!({"metadata": {"annotations": {wire::PAUSED: null}}})).await;
+    let mut observed = copy(4).await;
+    let copies = engines(world.service(), observed.namespace().as_deref());
+    let generation = observed.metadata.generation.unwrap();
+    observed.data["status"] = json!({"observedGeneration": generation});
+    copies.replace_status(&observed.name_any(), &PostParams::default(), &observed).await.unwrap();
+    let order = seen(&orders, "e", |order| order.data["status"]["observedGeneration"] == 4).await;
+    assert!(order.metadata.generation == Some(4) && generation < 4);
+    // What has not seen the next change does not say that it has.
+    patch(&orders, "e", json!({"spec": {"a": 5}})).await;
+    let mut stale = copy(5).await;
+    stale.data["status"] = json!({"observedGeneration": generation, "phase": "Busy"});
+    copies.replace_status(&stale.name_any(), &PostParams::default(), &stale).await.unwrap();
+    let order = seen(&orders, "e", |order| order.data["status"]["phase"] == "Busy").await;
+    assert_eq!((order.metadata.generation, &order.data["status"]["observedGeneration"]), (Some(5), &json!(4)));
     agent.stop().await;
 }

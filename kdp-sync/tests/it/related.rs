@@ -127,3 +127,37 @@ async fn a_secret_of_the_tenant_goes_down_even_if_it_was_there_before_the_bindin
     .await;
     agent.stop().await;
 }
+
+#[tokio::test]
+async fn a_secret_that_two_orders_need_is_held_until_both_are_gone() {
+    let world = World::new().await;
+    let mut spec = databases_with_credentials();
+    spec["related"] = json!([{
+        "identifier": "password", "origin": "kcp", "kind": "Secret",
+        "object": {"template": {"template": "{{ if eq .Side \"kcp\" }}shared{{ else }}{{ .Object.metadata.name }}{{ end }}"}},
+    }]);
+    world.publish("databases", spec).await;
+    let agent = world.agent().await;
+    world.published("databases").await;
+    world.bind("root:a", &["events", "namespaces", "secrets"]).await;
+    let secrets = support::secrets(world.workspace("root:a"), "default");
+    let own = object(json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shared"}, "stringData": {"password": "mine"},
+    }));
+    secrets.create(&PostParams::default(), &own).await.unwrap();
+    for name in ["one", "two"] {
+        world.order("root:a", name, json!({"size": 1})).await;
+    }
+    seen(&secrets, "shared", |secret| secret.finalizers().len() == 2).await;
+    delete(&world.orders("root:a"), "one").await;
+    gone(&world.orders("root:a"), "one").await;
+    assert_eq!(secrets.get("shared").await.unwrap().finalizers().len(), 1);
+    let copy = world.copy("root:a", "two", |_| true).await;
+    let copies = support::secrets(world.service(), &copy.namespace().unwrap());
+    assert_eq!(password(&copies.get(&copy.name_any()).await.unwrap()), "mine");
+    // What the tenant deletes goes once nothing depends on it any more.
+    delete(&secrets, "shared").await;
+    gone(&secrets, "shared").await;
+    gone(&copies, &copy.name_any()).await;
+    agent.stop().await;
+}

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::sim::{self, Sim, plan};
-use crate::{engine::Place, object, wire};
+use crate::{
+    engine::{Place, Propagation},
+    object, wire,
+};
 
 const A: &str = "tenanta";
 
@@ -101,4 +104,33 @@ fn one_object_can_be_copied_to_two_places_in_two_ways() {
     sim.delete_order(A, "db");
     sim.settle();
     assert_eq!(sim.leftovers().len(), 1, "{:?}", sim.leftovers());
+}
+
+#[test]
+fn a_related_original_of_the_tenant_says_how_its_copy_is_deleted_and_one_of_the_provider_does_not() {
+    let policy = json!({wire::DELETION_PROPAGATION: "orphan"});
+    let mut sim = by_reference();
+    let original = sim::tenant_config_key(A, "old");
+    sim.objects.get_mut(&original).unwrap()["metadata"]["annotations"] = policy.clone();
+    sim.apply_order(A, "db", json!({"config": "old"}));
+    sim.settle();
+    let copy = &sim.objects[&sim::service_config_key(A, "old")];
+    assert_eq!(object::annotation(copy, wire::DELETION_PROPAGATION), None);
+    sim.delete(&original);
+    sim.settle();
+    assert_eq!(sim.deleted_with, [Propagation::Orphan]);
+
+    let mut sim = Sim::new(plan(&json!({"related": [{
+        "identifier": "credentials", "origin": "service", "kind": "Secret", "cleanup": true,
+        "object": {"reference": {"path": "status.secretName"}},
+    }]})));
+    sim.apply_order(A, "db", json!({}));
+    sim.settle();
+    let secrets: Vec<_> = sim.objects.keys().filter(|key| key.name.ends_with("-credentials")).cloned().collect();
+    for key in secrets {
+        sim.objects.get_mut(&key).unwrap()["metadata"]["annotations"][wire::DELETION_PROPAGATION] = "orphan".into();
+    }
+    sim.delete_order(A, "db");
+    sim.settle();
+    assert_eq!(sim.deleted_with, [Propagation::Background; 3]);
 }
