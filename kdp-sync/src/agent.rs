@@ -5,7 +5,7 @@ mod export;
 mod publisher;
 mod resources;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -18,12 +18,11 @@ use kdp_core::{
     reconcile::{Chain, backoff},
 };
 use kube::{Api, Client};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::{publisher::Publisher, resources::Resources};
 use crate::{
-    driver::{Caches, Remote, in_time},
+    driver::{Caches, Remote, Slots, in_time},
     engine::Place,
 };
 
@@ -100,6 +99,9 @@ impl AgentOptions {
     }
 
     /// Works on at most this many orders at once; at least one.
+    ///
+    /// No workspace gets more than a quarter of them. Orders that wait for an API server longer than
+    /// a second do not count.
     #[must_use]
     pub fn with_concurrency(mut self, orders: usize) -> Self {
         self.concurrency = orders.max(1);
@@ -159,7 +161,7 @@ impl Component for Agent {
             return Ok(());
         }
         let caches = Caches::new(service_cluster.clone(), remote.all_workspaces()?);
-        let slots = Arc::new(Semaphore::new(options.concurrency));
+        let slots = Slots::new(options.concurrency);
         let publisher = Publisher::new(service_cluster, provider, options, remote, slots);
         let mut resources = Resources::new(publisher, &caches);
         resources.run(&context).await;

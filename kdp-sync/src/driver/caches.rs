@@ -10,7 +10,6 @@ use futures::TryStreamExt;
 use kdp_core::reconcile::backoff;
 use kube::{
     Api, Client,
-    api::DynamicObject,
     runtime::watcher::{self, watcher},
 };
 use parking_lot::Mutex;
@@ -19,7 +18,10 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use super::cache::{Cache, Scope};
+use super::{
+    cache::{Cache, Scope},
+    sent::Sent,
+};
 use crate::api::Side;
 
 /// Makes caches, and shares each among those who need it at the same time.
@@ -63,7 +65,7 @@ impl Caches {
         self.tasks.wait().await;
     }
 
-    fn api(&self, scope: &Scope) -> Api<DynamicObject> {
+    fn api(&self, scope: &Scope) -> Api<Sent> {
         let client = match scope.side {
             Side::Service => self.service.clone(),
             Side::Kcp => self.workspaces.clone(),
@@ -82,7 +84,7 @@ impl fmt::Debug for Caches {
     }
 }
 
-async fn follow(api: Api<DynamicObject>, cache: Arc<Cache>, shutdown: CancellationToken) {
+async fn follow(api: Api<Sent>, cache: Arc<Cache>, shutdown: CancellationToken) {
     let label_selector = cache.scope().part.as_ref().map(|part| part.label_selector.clone());
     let config = watcher::Config { label_selector, ..watcher::Config::default() };
     let mut events = std::pin::pin!(watcher(api, config));
