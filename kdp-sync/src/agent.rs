@@ -1,6 +1,7 @@
 //! The agent: everything a service owner runs.
 
 mod definitions;
+mod duties;
 mod export;
 mod publisher;
 mod resources;
@@ -21,10 +22,12 @@ use kube::{Api, Client};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+pub use self::duties::{Duties, Duty};
 use self::{publisher::Publisher, resources::Resources};
 use crate::{
     driver::{Caches, Remote, in_time},
     engine::Place,
+    metrics::Metrics,
 };
 
 const STATE_NAMESPACE: &str = "kdp-sync";
@@ -50,6 +53,8 @@ pub struct AgentOptions {
     pub published_resources: Option<String>,
     /// How many orders are worked on at once.
     pub concurrency: usize,
+    /// What the agent does.
+    pub duties: Duties,
 }
 
 impl AgentOptions {
@@ -68,6 +73,7 @@ impl AgentOptions {
             creates_export: false,
             published_resources: None,
             concurrency: CONCURRENCY,
+            duties: Duties::all(),
         }
     }
 
@@ -105,6 +111,13 @@ impl AgentOptions {
         self.concurrency = orders.max(1);
         self
     }
+
+    /// Does only this, and leaves the rest to others.
+    #[must_use]
+    pub fn with_duties(mut self, duties: Duties) -> Self {
+        self.duties = duties;
+        self
+    }
 }
 
 /// Publishes what the PublishedResources of a service cluster say, and syncs the orders.
@@ -115,6 +128,7 @@ impl AgentOptions {
 pub struct Agent {
     service_cluster: Client,
     options: AgentOptions,
+    metrics: Metrics,
 }
 
 impl Agent {
@@ -123,7 +137,14 @@ impl Agent {
     /// The cluster must know PublishedResources: see [`install_crds`](crate::install_crds).
     #[must_use]
     pub fn new(service_cluster: Client, options: AgentOptions) -> Self {
-        Self { service_cluster, options }
+        Self { service_cluster, options, metrics: Metrics::new() }
+    }
+
+    /// Counts in these metrics, to be read by whoever keeps a clone.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
     }
 }
 
@@ -140,7 +161,7 @@ impl Component for Agent {
     }
 
     async fn run(self: Box<Self>, context: ComponentContext) -> Result<(), Error> {
-        let Self { service_cluster, options } = *self;
+        let Self { service_cluster, options, metrics } = *self;
         let (control_plane, shutdown) = (context.control_plane(), context.shutdown());
         check_name(&options.name)?;
         let provider = control_plane.client(&Endpoint::Workspace(options.provider.clone()), &options.identity)?;
@@ -158,9 +179,9 @@ impl Component for Agent {
         if persistently(shutdown, state_namespace).await?.is_none() {
             return Ok(());
         }
-        let caches = Caches::new(service_cluster.clone(), remote.all_workspaces()?);
+        let caches = Caches::new(service_cluster.clone(), remote.all_workspaces()?, metrics.clone());
         let slots = Arc::new(Semaphore::new(options.concurrency));
-        let publisher = Publisher::new(service_cluster, provider, options, remote, slots);
+        let publisher = Publisher::new(service_cluster, provider, options, remote, slots, metrics);
         let mut resources = Resources::new(publisher, &caches);
         resources.run(&context).await;
         join_all(resources.into_syncs().map(|sync| sync.stop())).await;

@@ -36,7 +36,10 @@ use self::{
     queue::Queue,
     world::Known,
 };
-use crate::engine::{ObjectKey, OrderKey, Place, Plan, order_of};
+use crate::{
+    engine::{ObjectKey, OrderKey, Place, Plan, order_of},
+    metrics::{PassOutcome, ResourceMetrics},
+};
 
 /// How long orders under way may take when a sync is stopped.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
@@ -57,12 +60,20 @@ pub(crate) struct Shared {
     failures: Failures,
     queue: Queue,
     remote: Remote,
+    metrics: ResourceMetrics,
 }
 
 impl RunningSync {
     /// Starts the sync of the published resource `name`. At most as many orders as `slots` has
     /// permits are worked on at once; other syncs may share them.
-    pub(crate) fn start(name: &str, plan: Plan, remote: Remote, caches: &Caches, slots: Arc<Semaphore>) -> Self {
+    pub(crate) fn start(
+        name: &str,
+        plan: Plan,
+        remote: Remote,
+        caches: &Caches,
+        slots: Arc<Semaphore>,
+        metrics: ResourceMetrics,
+    ) -> Self {
         let known = Known::new(&plan, caches);
         let shared = Arc::new(Shared {
             plan,
@@ -71,6 +82,7 @@ impl RunningSync {
             failures: Failures::default(),
             queue: Queue::default(),
             remote,
+            metrics,
         });
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let orders = tasks.clone();
@@ -147,6 +159,11 @@ impl Shared {
     }
 
     fn settle(&self, order: &OrderKey, outcome: Outcome) {
+        self.metrics.passed(match outcome {
+            Outcome::Gone => PassOutcome::Gone,
+            Outcome::Settled => PassOutcome::Settled,
+            Outcome::Failed(_) => PassOutcome::Failed,
+        });
         match outcome {
             Outcome::Gone => {
                 self.dependents.forget(order);

@@ -114,11 +114,8 @@ impl Metrics {
 
     /// A watch of a kind had to be begun anew.
     pub(crate) fn watch_restarted(&self, side: Side, types: &ResourceType) {
-        let kind = if types.group.is_empty() {
-            types.plural.clone()
-        } else {
-            format!("{}.{}", types.plural, types.group)
-        };
+        let kind =
+            if types.group.is_empty() { types.plural.clone() } else { format!("{}.{}", types.plural, types.group) };
         self.0.watch_restarts.get_or_create(&vec![("side", side_name(side).to_owned()), ("kind", kind)]).inc();
     }
 

@@ -20,13 +20,14 @@ use tokio_util::{
 };
 
 use super::cache::{Cache, Scope};
-use crate::api::Side;
+use crate::{api::Side, metrics::Metrics};
 
 /// Makes caches, and shares each among those who need it at the same time.
 pub(crate) struct Caches {
     service: Client,
     /// All workspaces that bind the export.
     workspaces: Client,
+    metrics: Metrics,
     tasks: TaskTracker,
     open: Mutex<HashMap<Scope, Weak<Followed>>>,
 }
@@ -39,8 +40,8 @@ pub(super) struct Followed {
 }
 
 impl Caches {
-    pub(crate) fn new(service: Client, workspaces: Client) -> Self {
-        Self { service, workspaces, tasks: TaskTracker::new(), open: Mutex::default() }
+    pub(crate) fn new(service: Client, workspaces: Client, metrics: Metrics) -> Self {
+        Self { service, workspaces, metrics, tasks: TaskTracker::new(), open: Mutex::default() }
     }
 
     pub(super) fn get(&self, scope: &Scope) -> Arc<Followed> {
@@ -51,7 +52,7 @@ impl Caches {
         }
         let cache = Arc::new(Cache::new(scope.clone()));
         let shutdown = CancellationToken::new();
-        self.tasks.spawn(follow(self.api(scope), cache.clone(), shutdown.clone()));
+        self.tasks.spawn(follow(self.api(scope), cache.clone(), self.metrics.clone(), shutdown.clone()));
         let followed = Arc::new(Followed { cache, _stop_on_drop: shutdown.drop_guard() });
         open.insert(scope.clone(), Arc::downgrade(&followed));
         followed
@@ -82,7 +83,7 @@ impl fmt::Debug for Caches {
     }
 }
 
-async fn follow(api: Api<DynamicObject>, cache: Arc<Cache>, shutdown: CancellationToken) {
+async fn follow(api: Api<DynamicObject>, cache: Arc<Cache>, metrics: Metrics, shutdown: CancellationToken) {
     let label_selector = cache.scope().part.as_ref().map(|part| part.label_selector.clone());
     let config = watcher::Config { label_selector, ..watcher::Config::default() };
     let mut events = std::pin::pin!(watcher(api, config));
@@ -103,6 +104,7 @@ async fn follow(api: Api<DynamicObject>, cache: Arc<Cache>, shutdown: Cancellati
                 failures += 1;
                 let pause = backoff(failures);
                 let scope = cache.scope();
+                metrics.watch_restarted(scope.side, &scope.types);
                 tracing::warn!(side = ?scope.side, kind = %scope.types.kind, %error, ?pause, "watch.failed");
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
