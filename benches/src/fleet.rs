@@ -371,6 +371,18 @@ pub fn plain() -> Value {
     json!({"resource": {"apiGroup": "example.com", "kind": "Database"}})
 }
 
+/// Databases, each with the Secret `<copy>-credentials`, delivered as `<order>-credentials`.
+#[must_use]
+pub fn with_credentials() -> Value {
+    json!({
+        "resource": {"apiGroup": "example.com", "kind": "Database"},
+        "related": [{
+            "identifier": "credentials", "origin": "service", "kind": "Secret", "cleanup": true,
+            "object": {"template": {"template": "{{ .Object.metadata.name }}-credentials"}},
+        }],
+    })
+}
+
 /// The kind on the service cluster.
 fn definition() -> Value {
     let anything = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});

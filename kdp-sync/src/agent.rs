@@ -1,6 +1,7 @@
 //! The agent: everything a service owner runs.
 
 mod definitions;
+mod duties;
 mod export;
 mod publisher;
 mod resources;
@@ -20,10 +21,12 @@ use kdp_core::{
 use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 
+pub use self::duties::{Duties, Duty};
 use self::{publisher::Publisher, resources::Resources};
 use crate::{
     driver::{Caches, Remote, Slots, in_time},
     engine::Place,
+    metrics::Metrics,
 };
 
 const STATE_NAMESPACE: &str = "kdp-sync";
@@ -49,6 +52,8 @@ pub struct AgentOptions {
     pub published_resources: Option<String>,
     /// How many orders are worked on at once.
     pub concurrency: usize,
+    /// What the agent does.
+    pub duties: Duties,
 }
 
 impl AgentOptions {
@@ -67,6 +72,7 @@ impl AgentOptions {
             creates_export: false,
             published_resources: None,
             concurrency: CONCURRENCY,
+            duties: Duties::all(),
         }
     }
 
@@ -107,6 +113,13 @@ impl AgentOptions {
         self.concurrency = orders.max(1);
         self
     }
+
+    /// Does only this, and leaves the rest to others.
+    #[must_use]
+    pub fn with_duties(mut self, duties: Duties) -> Self {
+        self.duties = duties;
+        self
+    }
 }
 
 /// Publishes what the PublishedResources of a service cluster say, and syncs the orders.
@@ -117,6 +130,7 @@ impl AgentOptions {
 pub struct Agent {
     service_cluster: Client,
     options: AgentOptions,
+    metrics: Metrics,
 }
 
 impl Agent {
@@ -125,7 +139,14 @@ impl Agent {
     /// The cluster must know PublishedResources: see [`install_crds`](crate::install_crds).
     #[must_use]
     pub fn new(service_cluster: Client, options: AgentOptions) -> Self {
-        Self { service_cluster, options }
+        Self { service_cluster, options, metrics: Metrics::new() }
+    }
+
+    /// Counts in these metrics, to be read by whoever keeps a clone.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
     }
 }
 
@@ -142,7 +163,7 @@ impl Component for Agent {
     }
 
     async fn run(self: Box<Self>, context: ComponentContext) -> Result<(), Error> {
-        let Self { service_cluster, options } = *self;
+        let Self { service_cluster, options, metrics } = *self;
         let (control_plane, shutdown) = (context.control_plane(), context.shutdown());
         check_name(&options.name)?;
         let provider = control_plane.client(&Endpoint::Workspace(options.provider.clone()), &options.identity)?;
@@ -160,9 +181,9 @@ impl Component for Agent {
         if persistently(shutdown, state_namespace).await?.is_none() {
             return Ok(());
         }
-        let caches = Caches::new(service_cluster.clone(), remote.all_workspaces()?);
+        let caches = Caches::new(service_cluster.clone(), remote.all_workspaces()?, metrics.clone());
         let slots = Slots::new(options.concurrency);
-        let publisher = Publisher::new(service_cluster, provider, options, remote, slots);
+        let publisher = Publisher::new(service_cluster, provider, options, remote, slots, metrics);
         let mut resources = Resources::new(publisher, &caches);
         resources.run(&context).await;
         join_all(resources.into_syncs().map(|sync| sync.stop())).await;

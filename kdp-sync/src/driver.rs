@@ -45,7 +45,10 @@ use self::{
     slots::Slot,
     world::Known,
 };
-use crate::engine::{ObjectKey, OrderKey, Place, Plan, order_of};
+use crate::{
+    engine::{ObjectKey, OrderKey, Place, Plan, order_of},
+    metrics::{PassOutcome, ResourceMetrics},
+};
 
 /// How long orders under way may take when a sync is stopped.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
@@ -67,11 +70,19 @@ pub(crate) struct Shared {
     queue: Queue,
     news: News,
     remote: Remote,
+    metrics: ResourceMetrics,
 }
 
 impl RunningSync {
     /// Starts the sync of the published resource `name`, which shares `slots` with other syncs.
-    pub(crate) fn start(name: &str, plan: Plan, remote: Remote, caches: &Caches, slots: Slots) -> Self {
+    pub(crate) fn start(
+        name: &str,
+        plan: Plan,
+        remote: Remote,
+        caches: &Caches,
+        slots: Slots,
+        metrics: ResourceMetrics,
+    ) -> Self {
         let known = Known::new(&plan, caches);
         let shared = Arc::new(Shared {
             plan,
@@ -81,6 +92,7 @@ impl RunningSync {
             queue: Queue::new(slots.share()),
             news: News::default(),
             remote,
+            metrics,
         });
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let orders = tasks.clone();
@@ -162,14 +174,22 @@ impl Shared {
     }
 
     fn settle(&self, order: &OrderKey, outcome: Outcome) {
-        match outcome {
-            Outcome::Gone => {
-                self.dependents.forget(order).iter().for_each(|key| self.known.release(key));
-                self.queue.done(order, None);
-            }
-            Outcome::Settled => self.queue.done(order, None),
-            Outcome::Failed(delay) => self.queue.done(order, Some(delay)),
+        let (outcome, again_after) = match outcome {
+            Outcome::Gone => (PassOutcome::Gone, None),
+            Outcome::Settled => (PassOutcome::Settled, None),
+            Outcome::Failed(delay) => (PassOutcome::Failed, Some(delay)),
+        };
+        if outcome == PassOutcome::Gone {
+            self.dependents.forget(order).iter().for_each(|key| self.known.release(key));
         }
+        self.metrics.passed(outcome);
+        if let Some(heard) = self.queue.done(order, again_after) {
+            self.metrics.settled_after(heard.elapsed());
+        }
+        self.metrics.set_queue_depth(self.queue.depth());
+        let (orders, copies) = self.known.counts();
+        self.metrics.set_orders(orders);
+        self.metrics.set_copies(copies);
     }
 }
 

@@ -16,7 +16,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{
-    AgentOptions,
+    AgentOptions, Duty,
     definitions::{Definitions, kind_if, kind_of},
     export,
 };
@@ -26,6 +26,7 @@ use crate::{
     driver::{Caches, MANAGER, Remote, RunningSync, Slots, in_time},
     engine::{Kinds, Plan, PlanOptions, needed_kinds},
     event::event,
+    metrics::Metrics,
     publish::{Export, Projection, claims, project, resource_schema},
     wire,
 };
@@ -37,6 +38,7 @@ pub(super) struct Publisher {
     pub(super) options: AgentOptions,
     remote: Remote,
     slots: Slots,
+    pub(super) metrics: Metrics,
 }
 
 /// A resource that tenants can bind.
@@ -80,8 +82,15 @@ impl From<Vec<Diagnostic>> for Refusal {
 }
 
 impl Publisher {
-    pub(super) fn new(service: Client, provider: Client, options: AgentOptions, remote: Remote, slots: Slots) -> Self {
-        Self { service, provider, options, remote, slots }
+    pub(super) fn new(
+        service: Client,
+        provider: Client,
+        options: AgentOptions,
+        remote: Remote,
+        slots: Slots,
+        metrics: Metrics,
+    ) -> Self {
+        Self { service, provider, options, remote, slots, metrics }
     }
 
     pub(super) fn service(&self) -> &Client {
@@ -100,7 +109,11 @@ impl Publisher {
         caches: &Caches,
     ) -> Result<(), Refusal> {
         let prepared = self.prepare(resource, definitions, published).await?;
-        let schema = self.create_schema(&prepared.schema).await?;
+        let schema = match self.options.duties.include(Duty::Schemas) {
+            true => self.create_schema(&prepared.schema).await?,
+            // Another agent makes it, under the same name.
+            false => prepared.schema.metadata.name.clone().unwrap_or_default(),
+        };
         let Prepared { spec, projection, kinds, plan, .. } = prepared;
         let related = plan.related.iter().map(|r| (&r.types, r.origin, r.identity_hash.as_str()));
         let claims = claims(&spec, related);
@@ -109,7 +122,7 @@ impl Publisher {
             .as_ref()
             .is_some_and(|before| (&before.spec, &before.projection, &before.kinds) == (&spec, &projection, &kinds));
         let running = before.and_then(|before| before.sync);
-        let is_synchronized = spec.is_synchronized();
+        let is_synchronized = spec.is_synchronized() && self.options.duties.include(Duty::Sync);
         let mut now = Published { spec, projection, kinds, schema, claims, sync: None };
         match running {
             Some(sync) if is_same => now.sync = Some(sync),
@@ -122,13 +135,17 @@ impl Publisher {
             && now.sync.is_none()
             && is_synchronized
         {
-            now.sync = Some(RunningSync::start(name, plan, self.remote.clone(), caches, self.slots.clone()));
+            let (remote, slots, metrics) = (self.remote.clone(), self.slots.clone(), self.metrics.resource(name));
+            now.sync = Some(RunningSync::start(name, plan, remote, caches, slots, metrics));
         }
         Ok(())
     }
 
     /// Makes the export offer what is published.
     pub(super) async fn update_export(&self, published: &BTreeMap<String, Published>) -> Result<(), Error> {
+        if !self.options.duties.include(Duty::Export) {
+            return Ok(());
+        }
         let mut wanted = Export::default();
         for Published { projection, schema, claims, .. } in published.values() {
             let remote = &projection.remote;
@@ -217,6 +234,9 @@ impl Publisher {
         result: &Result<(), Refusal>,
         published: &BTreeMap<String, Published>,
     ) -> Result<(), Error> {
+        if !self.options.duties.include(Duty::Schemas) {
+            return Ok(());
+        }
         let condition = match result {
             Ok(()) => Condition { reason: "Published".into(), ..Condition::holds("Ready") },
             Err(Refusal::Faults(faults)) => {

@@ -118,6 +118,15 @@ impl Cache {
         self.store.lock().copies(order)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.store.lock().len()
+    }
+
+    /// How many orders have a copy here.
+    pub(super) fn copies_len(&self) -> usize {
+        self.store.lock().copies_len()
+    }
+
     pub(super) fn keys(&self) -> Vec<ObjectKey> {
         self.store.lock().ids().map(|id| self.key(id.clone())).collect()
     }

@@ -22,13 +22,14 @@ use super::{
     cache::{Cache, Scope},
     sent::Sent,
 };
-use crate::api::Side;
+use crate::{api::Side, metrics::Metrics};
 
 /// Makes caches, and shares each among those who need it at the same time.
 pub(crate) struct Caches {
     service: Client,
     /// All workspaces that bind the export.
     workspaces: Client,
+    metrics: Metrics,
     tasks: TaskTracker,
     open: Mutex<HashMap<Scope, Weak<Followed>>>,
 }
@@ -41,8 +42,8 @@ pub(super) struct Followed {
 }
 
 impl Caches {
-    pub(crate) fn new(service: Client, workspaces: Client) -> Self {
-        Self { service, workspaces, tasks: TaskTracker::new(), open: Mutex::default() }
+    pub(crate) fn new(service: Client, workspaces: Client, metrics: Metrics) -> Self {
+        Self { service, workspaces, metrics, tasks: TaskTracker::new(), open: Mutex::default() }
     }
 
     pub(super) fn get(&self, scope: &Scope) -> Arc<Followed> {
@@ -53,7 +54,7 @@ impl Caches {
         }
         let cache = Arc::new(Cache::new(scope.clone()));
         let shutdown = CancellationToken::new();
-        self.tasks.spawn(follow(self.api(scope), cache.clone(), shutdown.clone()));
+        self.tasks.spawn(follow(self.api(scope), cache.clone(), self.metrics.clone(), shutdown.clone()));
         let followed = Arc::new(Followed { cache, _stop_on_drop: shutdown.drop_guard() });
         open.insert(scope.clone(), Arc::downgrade(&followed));
         followed
@@ -84,7 +85,7 @@ impl fmt::Debug for Caches {
     }
 }
 
-async fn follow(api: Api<Sent>, cache: Arc<Cache>, shutdown: CancellationToken) {
+async fn follow(api: Api<Sent>, cache: Arc<Cache>, metrics: Metrics, shutdown: CancellationToken) {
     let label_selector = cache.scope().part.as_ref().map(|part| part.label_selector.clone());
     let config = watcher::Config { label_selector, ..watcher::Config::default() };
     let mut events = std::pin::pin!(watcher(api, config));
@@ -105,6 +106,7 @@ async fn follow(api: Api<Sent>, cache: Arc<Cache>, shutdown: CancellationToken) 
                 failures += 1;
                 let pause = backoff(failures);
                 let scope = cache.scope();
+                metrics.watch_restarted(scope.side, &scope.types);
                 tracing::warn!(side = ?scope.side, kind = %scope.types.kind, %error, ?pause, "watch.failed");
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}

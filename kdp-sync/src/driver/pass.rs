@@ -13,11 +13,12 @@ use super::{
     dependents::Difference,
     remote::Deleted,
     retry::Class,
-    world::{PassWorld, Seen},
+    world::{PassWorld, Seen, side_of},
 };
 use crate::{
     engine::{Batch, Command, Facts, ListQuery, Next, OrderKey, Part, Place, Problem, Query, decide, identity},
     event::event,
+    metrics::Verb,
 };
 
 /// More steps than any order needs at once: what comes after is left to the next pass.
@@ -56,7 +57,7 @@ impl Shared {
                         seen.remember(query, found);
                     }
                     Err(error) => {
-                        classes.push(Class::of(&error));
+                        classes.push(self.classify(&error));
                         problems.push(problem(Part::Primary, &error));
                         break;
                     }
@@ -68,7 +69,7 @@ impl Shared {
                         Err((Class::Undecided, message.to_owned()))
                     } else {
                         let acted = self.act(order, &batch).await;
-                        acted.map_err(|error| (Class::of(&error), Chain(&error).to_string()))
+                        acted.map_err(|error| (self.classify(&error), Chain(&error).to_string()))
                     };
                     let part = batch.part;
                     last = Some(batch);
@@ -121,6 +122,11 @@ impl Shared {
         Outcome::Failed(delay)
     }
 
+    fn classify(&self, error: &Error) -> Class {
+        self.metrics.failed(error.kind());
+        Class::of(error)
+    }
+
     async fn look(&self, query: &Query) -> Result<Vec<Value>, Error> {
         match query {
             Query::Object(key) => match self.remote.get(key).await {
@@ -167,6 +173,9 @@ impl Shared {
             }
             Command::Tell { reason, note } => self.tell(order, "Normal", reason, note),
         }
+        if let Some((place, verb)) = write_of(command) {
+            self.metrics.wrote(side_of(place), verb);
+        }
         Ok(())
     }
 
@@ -175,6 +184,18 @@ impl Shared {
         if let Some(object) = self.known.order(&self.plan.order_object(order)) {
             self.news.push(&order.cluster, event(&object, type_, reason, note, &self.plan.agent));
         }
+    }
+}
+
+/// Where a command writes, and what it does there; making a namespace rarely is a write.
+fn write_of(command: &Command) -> Option<(&Place, Verb)> {
+    match command {
+        Command::Create { key, .. } => Some((&key.place, Verb::Create)),
+        Command::Patch { key, .. } => Some((&key.place, Verb::Patch)),
+        Command::Replace { key, .. } => Some((&key.place, Verb::Replace)),
+        Command::ReplaceStatus { key, .. } => Some((&key.place, Verb::ReplaceStatus)),
+        Command::Delete { key, .. } => Some((&key.place, Verb::Delete)),
+        Command::EnsureNamespace { .. } | Command::Tell { .. } => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which order is worked on next.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     time::Duration,
 };
 
@@ -29,14 +29,21 @@ struct State {
     /// The workspaces with something ready and less than their share running, each once.
     turns: VecDeque<LogicalClusterName>,
     ready: HashMap<LogicalClusterName, VecDeque<OrderKey>>,
-    queued: HashSet<OrderKey>,
-    running: HashSet<OrderKey>,
+    /// Each since when it was heard of.
+    queued: HashMap<OrderKey, Instant>,
+    running: HashMap<OrderKey, Instant>,
     /// How many of each workspace are running.
     busy: HashMap<LogicalClusterName, usize>,
     /// Pushed while running.
-    again: HashSet<OrderKey>,
+    again: HashMap<OrderKey, Instant>,
     later: BTreeSet<(Instant, OrderKey)>,
-    due: HashMap<OrderKey, Instant>,
+    due: HashMap<OrderKey, Due>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    at: Instant,
+    heard: Instant,
 }
 
 impl Queue {
@@ -47,7 +54,7 @@ impl Queue {
 
     /// Has the order worked on soon.
     pub(super) fn push(&self, order: OrderKey) {
-        self.state.lock().push(order, self.share);
+        self.state.lock().push(order, Instant::now(), self.share);
         self.changed.notify_one();
     }
 
@@ -77,19 +84,22 @@ impl Queue {
         self.state.lock().take(self.share)
     }
 
-    /// Ends the pass of an order, and has it worked on again after a while if it is said.
-    pub(super) fn done(&self, order: &OrderKey, again_after: Option<Duration>) {
+    /// Ends the pass of an order, and has it worked on again after a while if it is said. If not,
+    /// returns when the change that the pass was for was heard of.
+    pub(super) fn done(&self, order: &OrderKey, again_after: Option<Duration>) -> Option<Instant> {
         let mut state = self.state.lock();
-        state.end(order, self.share);
-        if state.again.remove(order) {
-            state.push(order.clone(), self.share);
+        let heard = state.end(order, self.share)?;
+        if let Some(again) = state.again.remove(order) {
+            let heard = if again_after.is_some() { heard } else { again };
+            state.push(order.clone(), heard, self.share);
         } else if let Some(delay) = again_after {
-            let due = Instant::now() + delay;
-            state.due.insert(order.clone(), due);
-            state.later.insert((due, order.clone()));
+            let at = Instant::now() + delay;
+            state.due.insert(order.clone(), Due { at, heard });
+            state.later.insert((at, order.clone()));
         }
         drop(state);
         self.changed.notify_one();
+        again_after.is_none().then_some(heard)
     }
 
     /// How many orders wait for their turn.
@@ -99,17 +109,20 @@ impl Queue {
 }
 
 impl State {
-    fn push(&mut self, order: OrderKey, share: usize) {
-        if self.running.contains(&order) {
-            self.again.insert(order);
+    fn push(&mut self, order: OrderKey, heard: Instant, share: usize) {
+        if self.running.contains_key(&order) {
+            self.again.entry(order).or_insert(heard);
             return;
         }
+        if self.queued.contains_key(&order) {
+            return;
+        }
+        let mut heard = heard;
         if let Some(due) = self.due.remove(&order) {
-            self.later.remove(&(due, order.clone()));
+            self.later.remove(&(due.at, order.clone()));
+            heard = due.heard;
         }
-        if !self.queued.insert(order.clone()) {
-            return;
-        }
+        self.queued.insert(order.clone(), heard);
         let has_room = self.busy.get(&order.cluster).is_none_or(|busy| *busy < share);
         let of_cluster = self.ready.entry(order.cluster.clone()).or_default();
         if of_cluster.is_empty() && has_room {
@@ -123,8 +136,7 @@ impl State {
         while self.later.first().is_some_and(|(due, _)| *due <= now)
             && let Some((_, order)) = self.later.pop_first()
         {
-            self.due.remove(&order);
-            self.push(order, share);
+            self.push(order, now, share);
         }
     }
 
@@ -139,16 +151,14 @@ impl State {
         } else if *busy < share {
             self.turns.push_back(cluster);
         }
-        self.queued.remove(&order);
-        self.running.insert(order.clone());
+        let heard = self.queued.remove(&order)?;
+        self.running.insert(order.clone(), heard);
         Some(order)
     }
 
-    fn end(&mut self, order: &OrderKey, share: usize) {
-        if !self.running.remove(order) {
-            return;
-        }
-        let Some(busy) = self.busy.get_mut(&order.cluster) else { return };
+    fn end(&mut self, order: &OrderKey, share: usize) -> Option<Instant> {
+        let heard = self.running.remove(order)?;
+        let busy = self.busy.get_mut(&order.cluster)?;
         let had_no_room = *busy >= share;
         *busy -= 1;
         if *busy == 0 {
@@ -157,6 +167,7 @@ impl State {
         if had_no_room && self.ready.contains_key(&order.cluster) {
             self.turns.push_back(order.cluster.clone());
         }
+        Some(heard)
     }
 }
 

@@ -58,17 +58,6 @@ impl Class {
             }
         }
     }
-
-    /// What it is called in metrics.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Outdated => "outdated",
-            Self::Throttled(_) => "throttled",
-            Self::Unavailable => "unavailable",
-            Self::Refused => "refused",
-            Self::Undecided => "undecided",
-        }
-    }
 }
 
 #[cfg(test)]

@@ -122,6 +122,14 @@ impl Store {
         found.filter(|object| identity_of(object).as_ref() == Some(&wanted)).collect()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    pub(super) fn copies_len(&self) -> usize {
+        self.copies.as_ref().map_or(0, HashMap::len)
+    }
+
     pub(super) fn ids(&self) -> impl Iterator<Item = &Id> {
         self.objects.keys()
     }

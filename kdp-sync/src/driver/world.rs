@@ -81,6 +81,11 @@ impl Known {
         self.orders.cache.keys().iter().filter_map(order_key_of).collect()
     }
 
+    /// How many orders and copies there are.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.orders.cache.len(), self.copies.cache.copies_len())
+    }
+
     pub(super) fn orders_scope(&self) -> &Scope {
         self.orders.cache.scope()
     }
@@ -181,7 +186,7 @@ fn keeps(types: &ResourceType) -> Keeps {
     }
 }
 
-fn side_of(place: &Place) -> Side {
+pub(super) fn side_of(place: &Place) -> Side {
     match place {
         Place::Service => Side::Service,
         Place::Workspace(_) => Side::Kcp,

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use proptest::{
     collection::vec,
     prelude::{Strategy, any, prop_oneof, proptest},
@@ -157,4 +159,18 @@ proptest! {
         assert!(state.turns.is_empty() && state.ready.is_empty() && state.queued.is_empty());
         assert!(state.busy.is_empty() && state.running.is_empty() && state.again.is_empty());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lag_counts_from_when_a_change_was_heard_of_whatever_failed_since() {
+    let queue = Queue::new(SHARE);
+    let heard = Instant::now();
+    queue.push(order("a", "1"));
+    queue.ready().await;
+    assert_eq!(queue.take(), Some(order("a", "1")));
+    assert_eq!(queue.done(&order("a", "1"), Some(Duration::from_secs(1))), None);
+    queue.ready().await;
+    assert_eq!(queue.take(), Some(order("a", "1")));
+    assert!(heard.elapsed() >= Duration::from_secs(1));
+    assert_eq!(queue.done(&order("a", "1"), None), Some(heard));
 }
