@@ -13,6 +13,7 @@ use kube::{
     runtime::watcher::{self, watcher},
 };
 use parking_lot::Mutex;
+use rand::Rng;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -23,6 +24,9 @@ use super::{
     sent::Sent,
 };
 use crate::{api::Side, metrics::Metrics};
+
+/// For how long a watch is asked for; it goes on where it ended.
+const WATCH_SECONDS: std::ops::Range<u32> = 180..290;
 
 /// Makes caches, and shares each among those who need it at the same time.
 pub(crate) struct Caches {
@@ -87,7 +91,9 @@ impl fmt::Debug for Caches {
 
 async fn follow(api: Api<Sent>, cache: Arc<Cache>, metrics: Metrics, shutdown: CancellationToken) {
     let label_selector = cache.scope().part.as_ref().map(|part| part.label_selector.clone());
-    let config = watcher::Config { label_selector, ..watcher::Config::default() };
+    // Watches that began together do not all end together.
+    let timeout = Some(rand::rng().random_range(WATCH_SECONDS));
+    let config = watcher::Config { label_selector, timeout, ..watcher::Config::default() };
     let mut events = std::pin::pin!(watcher(api, config));
     let mut failures = 0;
     loop {
@@ -116,3 +122,6 @@ async fn follow(api: Api<Sent>, cache: Arc<Cache>, metrics: Metrics, shutdown: C
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
