@@ -1,11 +1,12 @@
 //! The agent: everything a service owner runs.
 
 mod definitions;
+mod duties;
 mod export;
 mod publisher;
 mod resources;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -18,13 +19,14 @@ use kdp_core::{
     reconcile::{Chain, backoff},
 };
 use kube::{Api, Client};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+pub use self::duties::{Duties, Duty};
 use self::{publisher::Publisher, resources::Resources};
 use crate::{
-    driver::{Caches, Remote, in_time},
+    driver::{Caches, Remote, Slots, in_time},
     engine::Place,
+    metrics::Metrics,
 };
 
 const STATE_NAMESPACE: &str = "kdp-sync";
@@ -52,6 +54,8 @@ pub struct AgentOptions {
     pub concurrency: usize,
     /// Whether the agent holds orders by a finalizer that no other agent has.
     pub has_own_finalizer: bool,
+    /// What the agent does.
+    pub duties: Duties,
 }
 
 impl AgentOptions {
@@ -71,6 +75,7 @@ impl AgentOptions {
             published_resources: None,
             concurrency: CONCURRENCY,
             has_own_finalizer: false,
+            duties: Duties::all(),
         }
     }
 
@@ -114,9 +119,19 @@ impl AgentOptions {
     }
 
     /// Works on at most this many orders at once; at least one.
+    ///
+    /// No workspace gets more than a quarter of them. Orders that wait for an API server longer than
+    /// a second do not count.
     #[must_use]
     pub fn with_concurrency(mut self, orders: usize) -> Self {
         self.concurrency = orders.max(1);
+        self
+    }
+
+    /// Does only this, and leaves the rest to others.
+    #[must_use]
+    pub fn with_duties(mut self, duties: Duties) -> Self {
+        self.duties = duties;
         self
     }
 }
@@ -129,6 +144,7 @@ impl AgentOptions {
 pub struct Agent {
     service_cluster: Client,
     options: AgentOptions,
+    metrics: Metrics,
 }
 
 impl Agent {
@@ -137,7 +153,14 @@ impl Agent {
     /// The cluster must know PublishedResources: see [`install_crds`](crate::install_crds).
     #[must_use]
     pub fn new(service_cluster: Client, options: AgentOptions) -> Self {
-        Self { service_cluster, options }
+        Self { service_cluster, options, metrics: Metrics::new() }
+    }
+
+    /// Counts in these metrics, to be read by whoever keeps a clone.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
     }
 }
 
@@ -154,7 +177,7 @@ impl Component for Agent {
     }
 
     async fn run(self: Box<Self>, context: ComponentContext) -> Result<(), Error> {
-        let Self { service_cluster, options } = *self;
+        let Self { service_cluster, options, metrics } = *self;
         let (control_plane, shutdown) = (context.control_plane(), context.shutdown());
         check_name(&options.name)?;
         let provider = control_plane.client(&Endpoint::Workspace(options.provider.clone()), &options.identity)?;
@@ -172,9 +195,9 @@ impl Component for Agent {
         if persistently(shutdown, state_namespace).await?.is_none() {
             return Ok(());
         }
-        let caches = Caches::new(service_cluster.clone(), remote.all_workspaces()?);
-        let slots = Arc::new(Semaphore::new(options.concurrency));
-        let publisher = Publisher::new(service_cluster, provider, options, remote, slots);
+        let caches = Caches::new(service_cluster.clone(), remote.all_workspaces()?, metrics.clone());
+        let slots = Slots::new(options.concurrency);
+        let publisher = Publisher::new(service_cluster, provider, options, remote, slots, metrics);
         let mut resources = Resources::new(publisher, &caches);
         resources.run(&context).await;
         join_all(resources.into_syncs().map(|sync| sync.stop())).await;

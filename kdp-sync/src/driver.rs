@@ -4,19 +4,27 @@
 //! decides on it, [`remote`] writes, [`dependents`] remembers which order asked about what, and
 //! [`queue`] says which order is next.
 
+mod breaker;
 mod cache;
 mod caches;
 mod dependents;
 mod failures;
 mod imports;
+mod news;
 mod pass;
 mod problems;
 mod queue;
 mod remote;
+mod retry;
+mod sent;
+mod slots;
+mod store;
+mod tell;
 mod world;
 
 pub(crate) use caches::Caches;
 pub(crate) use remote::{MANAGER, Remote, in_time};
+pub(crate) use slots::Slots;
 
 use std::{
     fmt,
@@ -24,7 +32,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Semaphore;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -35,13 +42,16 @@ use self::{
     dependents::Dependents,
     failures::Failures,
     imports::Imports,
+    news::News,
     pass::Outcome,
     problems::WithoutStatus,
     queue::Queue,
+    slots::Slot,
     world::Known,
 };
 use crate::{
     engine::{ObjectKey, OrderKey, Place, Plan, order_of},
+    metrics::{PassOutcome, ResourceMetrics},
     object::ResourceType,
 };
 
@@ -65,13 +75,21 @@ pub(crate) struct Shared {
     imports: Imports,
     without_status: WithoutStatus,
     queue: Queue,
+    news: News,
     remote: Remote,
+    metrics: ResourceMetrics,
 }
 
 impl RunningSync {
-    /// Starts the sync of the published resource `name`. At most as many orders as `slots` has
-    /// permits are worked on at once; other syncs may share them.
-    pub(crate) fn start(name: &str, plan: Plan, remote: Remote, caches: &Caches, slots: Arc<Semaphore>) -> Self {
+    /// Starts the sync of the published resource `name`, which shares `slots` with other syncs.
+    pub(crate) fn start(
+        name: &str,
+        plan: Plan,
+        remote: Remote,
+        caches: &Caches,
+        slots: Slots,
+        metrics: ResourceMetrics,
+    ) -> Self {
         let known = Known::new(&plan, caches);
         let shared = Arc::new(Shared {
             plan,
@@ -80,11 +98,16 @@ impl RunningSync {
             failures: Failures::default(),
             imports: Imports::default(),
             without_status: WithoutStatus::default(),
-            queue: Queue::default(),
+            queue: Queue::new(slots.share()),
+            news: News::default(),
             remote,
+            metrics,
         });
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let orders = tasks.clone();
+        for _ in 0..tell::WRITERS {
+            tasks.spawn(tell::write(shared.clone(), shutdown.clone()));
+        }
         tasks.spawn(run(shared, slots, orders, shutdown.clone()));
         let _stop_on_drop = shutdown.clone().drop_guard();
         Self { name: name.to_owned(), tasks, shutdown, _stop_on_drop }
@@ -106,7 +129,7 @@ impl fmt::Debug for RunningSync {
     }
 }
 
-async fn run(shared: Arc<Shared>, slots: Arc<Semaphore>, tasks: TaskTracker, shutdown: CancellationToken) {
+async fn run(shared: Arc<Shared>, slots: Slots, tasks: TaskTracker, shutdown: CancellationToken) {
     // Heard from now on; the queue keeps what is heard before the work begins.
     let weak: Weak<Shared> = Arc::downgrade(&shared);
     let listener: Arc<Listener> = Arc::new(move |scope, change| {
@@ -127,21 +150,23 @@ async fn run(shared: Arc<Shared>, slots: Arc<Semaphore>, tasks: TaskTracker, shu
     }
     loop {
         let next = async {
-            let order = shared.queue.next().await;
-            // The semaphore is never closed.
-            (order, slots.clone().acquire_owned().await.ok())
+            shared.remote.reachable().await;
+            shared.queue.ready().await;
+            slots.acquire().await
         };
-        let (order, slot) = tokio::select! {
-            next = next => next,
+        let slot = tokio::select! {
+            slot = next => slot,
             () = shutdown.cancelled() => return,
         };
-        let (shared, shutdown) = (shared.clone(), shutdown.clone());
-        tasks.spawn(async move {
-            let outcome = shared.pass(&order, &shutdown).await;
-            shared.settle(&order, outcome);
-            drop(slot);
-        });
+        if let Some(order) = shared.queue.take() {
+            tasks.spawn(work_on(shared.clone(), order, slot, shutdown.clone()));
+        }
     }
+}
+
+async fn work_on(shared: Arc<Shared>, order: OrderKey, slot: Slot, shutdown: CancellationToken) {
+    let outcome = slot.lend(shared.pass(&order, &shutdown)).await;
+    shared.settle(&order, outcome);
 }
 
 impl Shared {
@@ -165,14 +190,29 @@ impl Shared {
     }
 
     fn settle(&self, order: &OrderKey, outcome: Outcome) {
-        match outcome {
-            Outcome::Gone => {
-                self.dependents.forget(order);
-                self.queue.done(order, None);
-            }
-            Outcome::Settled => self.queue.done(order, None),
-            Outcome::Failed(delay) => self.queue.done(order, Some(delay)),
+        let (outcome, again_after) = match outcome {
+            Outcome::Gone => (PassOutcome::Gone, None),
+            Outcome::Settled => (PassOutcome::Settled, None),
+            Outcome::Failed(delay) => (PassOutcome::Failed, Some(delay)),
+        };
+        if outcome == PassOutcome::Gone {
+            self.dependents.forget(order).iter().for_each(|key| self.known.release(key));
         }
+        self.metrics.passed(outcome);
+        if let Some(heard) = self.queue.done(order, again_after) {
+            self.metrics.settled_after(heard.elapsed());
+        }
+        self.metrics.set_queue_depth(self.queue.depth());
+        let (orders, copies) = self.known.counts();
+        self.metrics.set_orders(orders);
+        self.metrics.set_copies(copies);
+    }
+}
+
+impl Drop for Shared {
+    /// The caches may be shared with other syncs.
+    fn drop(&mut self) {
+        self.dependents.objects().iter().for_each(|key| self.known.release(key));
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) use facts::{Evidence, Facts, ListQuery, ObjectKey, OrderKey, Place, Q
 pub(crate) use import::{Wanted, import, wanted};
 pub(crate) use plan::{FoundKind, Kinds, Plan, PlanOptions, RelatedType, UnknownKind, needed_kinds};
 pub(crate) use policies::Policies;
+pub(crate) use primary::NAME_TAKEN;
 pub(crate) use state::STATE_PREFIX;
 
 use serde_json::Value;

@@ -50,6 +50,7 @@ mod engine;
 mod event;
 mod go_json;
 mod hash;
+mod metrics;
 mod mutation;
 mod naming;
 mod object;
@@ -59,6 +60,7 @@ mod rewrite;
 mod template;
 pub mod wire;
 
-pub use agent::{Agent, AgentOptions};
+pub use agent::{Agent, AgentOptions, Duties, Duty};
 pub use api::install_crds;
 pub use diagnostic::Diagnostic;
+pub use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, Metrics};

@@ -1,6 +1,6 @@
 //! Publishes one PublishedResource.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kdp_core::{
@@ -14,19 +14,19 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use super::{
-    AgentOptions,
+    AgentOptions, Duty,
     definitions::{Definitions, kind_if, kind_of},
     export,
 };
 use crate::{
     api::{PublishedResource, PublishedResourceSpec, Side},
     diagnostic::Diagnostic,
-    driver::{Caches, MANAGER, Remote, RunningSync, in_time},
+    driver::{Caches, MANAGER, Remote, RunningSync, Slots, in_time},
     engine::{Kinds, Plan, PlanOptions, Policies, needed_kinds},
     event::event,
+    metrics::Metrics,
     publish::{Export, Projection, claims, project, resource_schema},
     wire,
 };
@@ -37,7 +37,8 @@ pub(super) struct Publisher {
     pub(super) provider: Client,
     pub(super) options: AgentOptions,
     remote: Remote,
-    slots: Arc<Semaphore>,
+    slots: Slots,
+    pub(super) metrics: Metrics,
 }
 
 /// A resource that tenants can bind.
@@ -88,9 +89,10 @@ impl Publisher {
         provider: Client,
         options: AgentOptions,
         remote: Remote,
-        slots: Arc<Semaphore>,
+        slots: Slots,
+        metrics: Metrics,
     ) -> Self {
-        Self { service, provider, options, remote, slots }
+        Self { service, provider, options, remote, slots, metrics }
     }
 
     pub(super) fn service(&self) -> &Client {
@@ -109,7 +111,11 @@ impl Publisher {
         caches: &Caches,
     ) -> Result<(), Refusal> {
         let prepared = self.prepare(resource, definitions, published).await?;
-        let schema = self.create_schema(&prepared.schema).await?;
+        let schema = match self.options.duties.include(Duty::Schemas) {
+            true => self.create_schema(&prepared.schema).await?,
+            // Another agent makes it, under the same name.
+            false => prepared.schema.metadata.name.clone().unwrap_or_default(),
+        };
         let Prepared { spec, policies, projection, kinds, plan, .. } = prepared;
         let related = plan.related.iter().map(|r| (&r.types, r.origin, r.identity_hash.as_str()));
         let claims = claims(&spec, related);
@@ -119,7 +125,7 @@ impl Publisher {
                 && before.policies == policies
         });
         let running = before.and_then(|before| before.sync);
-        let is_synchronized = spec.is_synchronized();
+        let is_synchronized = spec.is_synchronized() && self.options.duties.include(Duty::Sync);
         let mut now = Published { spec, policies, projection, kinds, schema, claims, sync: None };
         match running {
             Some(sync) if is_same => now.sync = Some(sync),
@@ -132,13 +138,17 @@ impl Publisher {
             && now.sync.is_none()
             && is_synchronized
         {
-            now.sync = Some(RunningSync::start(name, plan, self.remote.clone(), caches, self.slots.clone()));
+            let (remote, slots, metrics) = (self.remote.clone(), self.slots.clone(), self.metrics.resource(name));
+            now.sync = Some(RunningSync::start(name, plan, remote, caches, slots, metrics));
         }
         Ok(())
     }
 
     /// Makes the export offer what is published.
     pub(super) async fn update_export(&self, published: &BTreeMap<String, Published>) -> Result<(), Error> {
+        if !self.options.duties.include(Duty::Export) {
+            return Ok(());
+        }
         let mut wanted = Export::default();
         for Published { projection, schema, claims, .. } in published.values() {
             let remote = &projection.remote;
@@ -231,6 +241,9 @@ impl Publisher {
         result: &Result<(), Refusal>,
         published: &BTreeMap<String, Published>,
     ) -> Result<(), Error> {
+        if !self.options.duties.include(Duty::Schemas) {
+            return Ok(());
+        }
         let condition = match result {
             Ok(()) => Condition { reason: "Published".into(), ..Condition::holds("Ready") },
             Err(Refusal::Faults(faults)) => {

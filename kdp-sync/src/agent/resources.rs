@@ -98,6 +98,7 @@ impl<'a> Resources<'a> {
                 () = context.shutdown().cancelled() => return,
             }
             if self.unlisted.is_empty() {
+                self.publisher.metrics.set_published_resources(self.known.len());
                 self.work(context).await;
                 context.ready();
             }
@@ -270,6 +271,7 @@ impl<'a> Resources<'a> {
             if let Some(sync) = self.published.remove(name).and_then(|published| published.sync) {
                 sync.stop().await;
             }
+            self.publisher.metrics.forget(name);
             return;
         };
         let is_new = !self.published.contains_key(name);

@@ -10,23 +10,30 @@ use futures::TryStreamExt;
 use kdp_core::reconcile::backoff;
 use kube::{
     Api, Client,
-    api::DynamicObject,
     runtime::watcher::{self, watcher},
 };
 use parking_lot::Mutex;
+use rand::Rng;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
 
-use super::cache::{Cache, Scope};
-use crate::api::Side;
+use super::{
+    cache::{Cache, Scope},
+    sent::Sent,
+};
+use crate::{api::Side, metrics::Metrics};
+
+/// For how long a watch is asked for; it goes on where it ended.
+const WATCH_SECONDS: std::ops::Range<u32> = 180..290;
 
 /// Makes caches, and shares each among those who need it at the same time.
 pub(crate) struct Caches {
     service: Client,
     /// All workspaces that bind the export.
     workspaces: Client,
+    metrics: Metrics,
     tasks: TaskTracker,
     open: Mutex<HashMap<Scope, Weak<Followed>>>,
 }
@@ -39,8 +46,8 @@ pub(super) struct Followed {
 }
 
 impl Caches {
-    pub(crate) fn new(service: Client, workspaces: Client) -> Self {
-        Self { service, workspaces, tasks: TaskTracker::new(), open: Mutex::default() }
+    pub(crate) fn new(service: Client, workspaces: Client, metrics: Metrics) -> Self {
+        Self { service, workspaces, metrics, tasks: TaskTracker::new(), open: Mutex::default() }
     }
 
     pub(super) fn get(&self, scope: &Scope) -> Arc<Followed> {
@@ -51,7 +58,7 @@ impl Caches {
         }
         let cache = Arc::new(Cache::new(scope.clone()));
         let shutdown = CancellationToken::new();
-        self.tasks.spawn(follow(self.api(scope), cache.clone(), shutdown.clone()));
+        self.tasks.spawn(follow(self.api(scope), cache.clone(), self.metrics.clone(), shutdown.clone()));
         let followed = Arc::new(Followed { cache, _stop_on_drop: shutdown.drop_guard() });
         open.insert(scope.clone(), Arc::downgrade(&followed));
         followed
@@ -63,7 +70,7 @@ impl Caches {
         self.tasks.wait().await;
     }
 
-    fn api(&self, scope: &Scope) -> Api<DynamicObject> {
+    fn api(&self, scope: &Scope) -> Api<Sent> {
         let client = match scope.side {
             Side::Service => self.service.clone(),
             Side::Kcp => self.workspaces.clone(),
@@ -82,9 +89,11 @@ impl fmt::Debug for Caches {
     }
 }
 
-async fn follow(api: Api<DynamicObject>, cache: Arc<Cache>, shutdown: CancellationToken) {
+async fn follow(api: Api<Sent>, cache: Arc<Cache>, metrics: Metrics, shutdown: CancellationToken) {
     let label_selector = cache.scope().part.as_ref().map(|part| part.label_selector.clone());
-    let config = watcher::Config { label_selector, ..watcher::Config::default() };
+    // Watches that began together do not all end together.
+    let timeout = Some(rand::rng().random_range(WATCH_SECONDS));
+    let config = watcher::Config { label_selector, timeout, ..watcher::Config::default() };
     let mut events = std::pin::pin!(watcher(api, config));
     let mut failures = 0;
     loop {
@@ -103,6 +112,7 @@ async fn follow(api: Api<DynamicObject>, cache: Arc<Cache>, shutdown: Cancellati
                 failures += 1;
                 let pause = backoff(failures);
                 let scope = cache.scope();
+                metrics.watch_restarted(scope.side, &scope.types);
                 tracing::warn!(side = ?scope.side, kind = %scope.types.kind, %error, ?pause, "watch.failed");
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
@@ -112,3 +122,6 @@ async fn follow(api: Api<DynamicObject>, cache: Arc<Cache>, shutdown: Cancellati
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

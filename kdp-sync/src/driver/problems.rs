@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::Shared;
 use crate::{
-    engine::{Command, ObjectKey, OrderKey, Part, Place, Problem},
+    engine::{Command, NAME_TAKEN, ObjectKey, OrderKey, Part, Place, Problem},
     event::event,
     object::{self, ResourceType},
 };
@@ -48,7 +48,7 @@ impl Shared {
         }
         self.without_status.0.lock().entry(order.clone()).or_default().insert(part);
         let note = format!("{} has no status that could be brought up", self.subject(part));
-        self.tell(order, "Warning", "StatusSubresourceMissing", &note).await;
+        self.tell(order, "Warning", "StatusSubresourceMissing", &note);
         Ok(true)
     }
 
@@ -60,10 +60,13 @@ impl Shared {
                 self.tell_provider(order, message).await;
                 continue;
             }
+            if *advice == Some(NAME_TAKEN) {
+                self.metrics.conflicted();
+            }
             let reason = advice.map(|advice| format!(": {advice}")).unwrap_or_default();
             let note = format!("{} could not be brought up to date{reason}; it is tried again", self.subject(*part));
             if told.insert(note.clone()) {
-                self.tell(order, "Warning", "ReconcilingError", &note).await;
+                self.tell(order, "Warning", "ReconcilingError", &note);
             }
         }
     }

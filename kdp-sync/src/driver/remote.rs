@@ -1,6 +1,12 @@
 //! Reads and writes on both sides.
 
-use std::{collections::HashMap, fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::Duration,
+};
 
 use kdp_core::{Endpoint, Error, ErrorKind, Identity, LogicalClusterName, SharedControlPlane};
 use kube::{
@@ -14,6 +20,7 @@ use kube::{
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use super::{breaker::Breaker, sent::Sent};
 use crate::{
     engine::{ListQuery, ObjectKey, Place, Propagation},
     object::{self, ResourceType},
@@ -24,6 +31,12 @@ pub(crate) const MANAGER: &str = "kdp-sync";
 
 /// How long a single request may take.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Clients for more workspaces than this are made anew when they are needed.
+const MOST_CLIENTS: usize = 10_000;
+
+/// More namespaces than this are not remembered, but looked for again.
+const MOST_NAMESPACES: usize = 100_000;
 
 /// The two sides, for single requests. Cloning it is cheap.
 #[derive(Clone)]
@@ -36,6 +49,10 @@ struct Inner {
     cluster: LogicalClusterName,
     export: String,
     workspaces: Mutex<HashMap<LogicalClusterName, Client>>,
+    /// Those that are known to exist.
+    namespaces: Mutex<HashSet<(Place, String)>>,
+    service_breaker: Breaker,
+    workspaces_breaker: Breaker,
 }
 
 /// What came of a deletion.
@@ -54,8 +71,17 @@ impl Remote {
         cluster: LogicalClusterName,
         export: &str,
     ) -> Self {
-        let (export, workspaces) = (export.to_owned(), Mutex::default());
-        Self(Arc::new(Inner { service, control_plane, identity, cluster, export, workspaces }))
+        Self(Arc::new(Inner {
+            service,
+            control_plane,
+            identity,
+            cluster,
+            export: export.to_owned(),
+            workspaces: Mutex::default(),
+            namespaces: Mutex::default(),
+            service_breaker: Breaker::default(),
+            workspaces_breaker: Breaker::default(),
+        }))
     }
 
     /// A client for all workspaces that bind the export, which lists and watches only.
@@ -79,6 +105,11 @@ impl Remote {
             return Ok(client.clone());
         }
         let client = self.export_client(Some(cluster.clone()))?;
+        if workspaces.len() >= MOST_CLIENTS
+            && let Some(other) = workspaces.keys().next().cloned()
+        {
+            workspaces.remove(&other);
+        }
         workspaces.insert(cluster.clone(), client.clone());
         Ok(client)
     }
@@ -93,7 +124,28 @@ impl Remote {
         let path = DynamicObject::url_path(&key.types.api_resource(), key.namespace.as_deref());
         let request = build(Request::new(path))
             .map_err(|e| Error::new(ErrorKind::Invalid, op, key, "the request cannot be made").with_source(e))?;
-        in_time(op, key, client.request::<Value>(request)).await
+        let (breaker, is_service) = match key.place {
+            Place::Service => (&self.0.service_breaker, true),
+            Place::Workspace(_) => (&self.0.workspaces_breaker, false),
+        };
+        // A tenant may be able to delay the requests to his workspace, but not to drop connections.
+        let is_silence = |answer: &Result<kube::Result<Sent>, _>| match answer {
+            Ok(answer) => matches!(answer, Err(kube::Error::HyperError(_) | kube::Error::Service(_))),
+            Err(tokio::time::error::Elapsed { .. }) => is_service,
+        };
+        let request = tokio::time::timeout(REQUEST_DEADLINE, client.request::<Sent>(request));
+        match breaker.guard(request, is_silence).await {
+            Some(Ok(Ok(sent))) => Ok(sent.object),
+            Some(Ok(Err(error))) => Err(Error::from_kube(op, key, error)),
+            Some(Err(_)) => Err(late(op, key)),
+            None => Err(Error::new(ErrorKind::Unavailable, op, key, "its API server is down; it is tried again soon")),
+        }
+    }
+
+    /// Completes once both sides may be sent requests; cancel-safe.
+    pub(super) async fn reachable(&self) {
+        self.0.service_breaker.closed().await;
+        self.0.workspaces_breaker.closed().await;
     }
 
     pub(super) async fn get(&self, key: &ObjectKey) -> Result<Option<Value>, Error> {
@@ -116,7 +168,14 @@ impl Remote {
     }
 
     pub(super) async fn create(&self, key: &ObjectKey, object: &Value) -> Result<Value, Error> {
-        self.request("create", key, |request| request.create(&params(), bytes(object))).await
+        let created = self.request("create", key, |request| request.create(&params(), bytes(object))).await;
+        // Perhaps because the namespace is gone.
+        if created.is_err()
+            && let Some(namespace) = &key.namespace
+        {
+            self.0.namespaces.lock().remove(&(key.place.clone(), namespace.clone()));
+        }
+        created
     }
 
     pub(super) async fn patch(&self, key: &ObjectKey, patch: &Value) -> Result<Value, Error> {
@@ -161,17 +220,26 @@ impl Remote {
 
     /// Makes a namespace unless there is one of this name.
     pub(crate) async fn ensure_namespace(&self, place: &Place, name: &str) -> Result<(), Error> {
-        let types = Arc::new(ResourceType::namespaces());
-        let key = ObjectKey { place: place.clone(), types, namespace: None, name: name.into() };
-        if self.get(&key).await?.is_some() {
+        let known = (place.clone(), name.to_owned());
+        if self.0.namespaces.lock().contains(&known) {
             return Ok(());
         }
-        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-        match self.create(&key, &namespace).await {
-            Err(error) if error.kind() != ErrorKind::Stale => Err(error),
-            // Somebody else was quicker.
-            _ => Ok(()),
+        let types = Arc::new(ResourceType::namespaces());
+        let key = ObjectKey { place: place.clone(), types, namespace: None, name: name.into() };
+        if self.get(&key).await?.is_none() {
+            let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+            match self.create(&key, &namespace).await {
+                Err(error) if error.kind() != ErrorKind::Stale => return Err(error),
+                // Made now, or at this moment by somebody else.
+                _ => {}
+            }
         }
+        let mut namespaces = self.0.namespaces.lock();
+        if namespaces.len() >= MOST_NAMESPACES {
+            namespaces.clear();
+        }
+        namespaces.insert(known);
+        Ok(())
     }
 }
 
@@ -193,8 +261,12 @@ pub(crate) async fn in_time<T>(
     match tokio::time::timeout(REQUEST_DEADLINE, request).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(Error::from_kube(op, subject, error)),
-        Err(_) => Err(Error::new(ErrorKind::Unavailable, op, subject, "the API server did not answer in time")),
+        Err(_) => Err(late(op, subject)),
     }
+}
+
+fn late(op: &'static str, subject: impl fmt::Display) -> Error {
+    Error::new(ErrorKind::Unavailable, op, subject, "the API server did not answer in time")
 }
 
 fn params() -> PostParams {

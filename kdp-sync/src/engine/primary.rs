@@ -15,6 +15,10 @@ use super::{
 };
 use crate::{api::Scope, naming::Origin, object};
 
+/// What tenants are told when something else has the name of their copy.
+pub(crate) const NAME_TAKEN: &str =
+    "the name of its copy on the service cluster is taken by an object that is not its copy";
+
 /// An order in its workspace, with what is remembered of it.
 pub(super) struct Subject<'a> {
     pub(super) plan: &'a Plan,
@@ -51,9 +55,7 @@ impl Subject<'_> {
         }
         if plan.policies.conflict == Conflict::Refuse || !ownership::is_free(plan, &existing) {
             // Nothing about the other object is said: it may belong to another tenant.
-            return Err(Stop::Refused(
-                "the name of its copy on the service cluster is taken by an object that is not its copy",
-            ));
+            return Err(Stop::Refused(NAME_TAKEN));
         }
         Ok(Found::Unowned(target, existing))
     }

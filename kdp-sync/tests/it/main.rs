@@ -5,6 +5,7 @@
 mod attacks;
 mod contract;
 mod failures;
+mod fairness;
 mod orders;
 mod policies;
 mod publishing;
