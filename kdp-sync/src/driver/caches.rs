@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::TryStreamExt;
-use kdp_core::reconcile::backoff;
+use kdp_core::reconcile::{Chain, backoff};
 use kube::{
     Api, Client,
     api::DynamicObject,
@@ -19,14 +19,18 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use super::cache::{Cache, Scope};
+use super::{
+    cache::{Cache, Scope},
+    endpoints::{Address, Endpoints},
+    merge::Merge,
+};
 use crate::api::Side;
 
 /// Makes caches, and shares each among those who need it at the same time.
 pub(crate) struct Caches {
     service: Client,
-    /// All workspaces that bind the export.
-    workspaces: Client,
+    /// The workspaces that bind the export.
+    workspaces: Endpoints,
     tasks: TaskTracker,
     open: Mutex<HashMap<Scope, Weak<Followed>>>,
 }
@@ -39,7 +43,7 @@ pub(super) struct Followed {
 }
 
 impl Caches {
-    pub(crate) fn new(service: Client, workspaces: Client) -> Self {
+    pub(crate) fn new(service: Client, workspaces: Endpoints) -> Self {
         Self { service, workspaces, tasks: TaskTracker::new(), open: Mutex::default() }
     }
 
@@ -51,7 +55,17 @@ impl Caches {
         }
         let cache = Arc::new(Cache::new(scope.clone()));
         let shutdown = CancellationToken::new();
-        self.tasks.spawn(follow(self.api(scope), cache.clone(), shutdown.clone()));
+        match scope.side {
+            Side::Service => {
+                let (api, filled) = (api(self.service.clone(), scope), cache.clone());
+                let follow = follow(api, scope.clone(), shutdown.clone(), move |event| filled.apply(event));
+                self.tasks.spawn(follow);
+            }
+            Side::Kcp => {
+                let (endpoints, tasks) = (self.workspaces.clone(), self.tasks.clone());
+                self.tasks.spawn(follow_all(endpoints, cache.clone(), tasks, shutdown.clone()));
+            }
+        }
         let followed = Arc::new(Followed { cache, _stop_on_drop: shutdown.drop_guard() });
         open.insert(scope.clone(), Arc::downgrade(&followed));
         followed
@@ -62,18 +76,6 @@ impl Caches {
         self.tasks.close();
         self.tasks.wait().await;
     }
-
-    fn api(&self, scope: &Scope) -> Api<DynamicObject> {
-        let client = match scope.side {
-            Side::Service => self.service.clone(),
-            Side::Kcp => self.workspaces.clone(),
-        };
-        let resource = scope.types.api_resource();
-        match &scope.part {
-            Some(part) => Api::namespaced_with(client, &part.namespace, &resource),
-            None => Api::all_with(client, &resource),
-        }
-    }
 }
 
 impl fmt::Debug for Caches {
@@ -82,8 +84,66 @@ impl fmt::Debug for Caches {
     }
 }
 
-async fn follow(api: Api<DynamicObject>, cache: Arc<Cache>, shutdown: CancellationToken) {
-    let label_selector = cache.scope().part.as_ref().map(|part| part.label_selector.clone());
+fn api(client: Client, scope: &Scope) -> Api<DynamicObject> {
+    let resource = scope.types.api_resource();
+    match &scope.part {
+        Some(part) => Api::namespaced_with(client, &part.namespace, &resource),
+        None => Api::all_with(client, &resource),
+    }
+}
+
+/// Fills a cache from all addresses of the export, each with a watch of its own.
+async fn follow_all(endpoints: Endpoints, cache: Arc<Cache>, tasks: TaskTracker, shutdown: CancellationToken) {
+    let merge = Arc::new(Mutex::new(Merge::new(cache.clone(), endpoints.clone())));
+    let mut addresses = endpoints.follow();
+    let mut watches: HashMap<Address, DropGuard> = HashMap::new();
+    let mut failures = 0;
+    while !shutdown.is_cancelled() {
+        let current = addresses.borrow_and_update().clone();
+        watches.retain(|address, _| current.contains(address));
+        merge.lock().follow(current.clone());
+        let mut is_missing = false;
+        for address in current {
+            if watches.contains_key(&address) {
+                continue;
+            }
+            let client = match endpoints.all_workspaces(&address) {
+                Ok(client) => client,
+                Err(error) => {
+                    tracing::warn!(?address, error = %Chain(&error), "endpoint.failed");
+                    is_missing = true;
+                    continue;
+                }
+            };
+            let ended = shutdown.child_token();
+            let (merge, from) = (merge.clone(), address.clone());
+            let hear = move |event| merge.lock().hear(&from, event);
+            tasks.spawn(follow(api(client, cache.scope()), cache.scope().clone(), ended.clone(), hear));
+            watches.insert(address, ended.drop_guard());
+        }
+        failures = if is_missing { failures + 1 } else { 0 };
+        let retry = async {
+            match failures {
+                0 => std::future::pending().await,
+                failures => tokio::time::sleep(backoff(failures)).await,
+            }
+        };
+        tokio::select! {
+            // The sender lives as long as the endpoints.
+            _ = addresses.changed() => {}
+            () = retry => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+}
+
+async fn follow(
+    api: Api<DynamicObject>,
+    scope: Scope,
+    shutdown: CancellationToken,
+    hear: impl Fn(watcher::Event<DynamicObject>),
+) {
+    let label_selector = scope.part.as_ref().map(|part| part.label_selector.clone());
     let config = watcher::Config { label_selector, ..watcher::Config::default() };
     let mut events = std::pin::pin!(watcher(api, config));
     let mut failures = 0;
@@ -95,14 +155,13 @@ async fn follow(api: Api<DynamicObject>, cache: Arc<Cache>, shutdown: Cancellati
         match event {
             Ok(Some(event)) => {
                 failures = 0;
-                cache.apply(event);
+                hear(event);
             }
             // A watcher never ends by itself.
             Ok(None) => return,
             Err(error) => {
                 failures += 1;
                 let pause = backoff(failures);
-                let scope = cache.scope();
                 tracing::warn!(side = ?scope.side, kind = %scope.types.kind, %error, ?pause, "watch.failed");
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
