@@ -155,9 +155,9 @@ async fn an_export_of_several_shards_is_followed_to_each_as_they_come_and_go() {
     // Whoever writes the slice cannot send the agent elsewhere.
     let foreign = format!("{OTHER_SHARD}/services/apiexport/{provider}/other");
     tell_endpoints(&slices, &[first.clone(), second.clone(), foreign, "nonsense".into()]).await;
+    agent.until("it has noticed", |status| status.endpoints == 2).await;
     other.order("root:c", "db", json!({"size": 2})).await;
     assert_eq!(other.copy("root:c", "db", |_| true).await.data["spec"]["size"], 2);
-    assert_eq!(agent.status.borrow().endpoints, 2);
 
     // A shard that is gone for a while takes nothing away.
     tell_endpoints(&slices, std::slice::from_ref(&first)).await;
