@@ -20,8 +20,8 @@ use kube::Client;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use self::{options::AgentOptions, status::AgentStatus};
 pub(crate) use self::status::Board;
+pub use self::{options::AgentOptions, status::AgentStatus};
 use self::{publisher::Publisher, resources::Resources, topology::Topology};
 use crate::{
     driver::{Caches, Endpoints, Remote},
@@ -93,8 +93,7 @@ impl Component for Agent {
             Replica::new(leases, workspace_shards.map(Into::into))
         });
         let mandate = replica.as_ref().map(|replica| (replica.leads(), replica.ownership()));
-        let (leads, ownership) =
-            mandate.unwrap_or_else(|| (Tenure::forever(), Ownership::new([Tenure::forever()])));
+        let (leads, ownership) = mandate.unwrap_or_else(|| (Tenure::forever(), Ownership::new([Tenure::forever()])));
         let board = self.board.clone();
         let done = CancellationToken::new();
         let work = async {

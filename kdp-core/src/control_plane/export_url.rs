@@ -59,7 +59,8 @@ impl FromStr for ExportUrl {
         if export.is_empty() || export.starts_with('.') || !export.bytes().all(is_name) {
             return Err(wrong("it does not name an export"));
         }
-        let cluster = cluster.parse().map_err(|error| wrong("it does not name a logical cluster").with_source(error))?;
+        let cluster =
+            cluster.parse().map_err(|error| wrong("it does not name a logical cluster").with_source(error))?;
         let server = format!("{scheme}://{}{prefix}", authority.as_str().to_ascii_lowercase());
         Ok(Self { server, cluster, export: export.to_owned() })
     }

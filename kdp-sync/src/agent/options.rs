@@ -158,7 +158,8 @@ impl AgentOptions {
     /// Checks what would never work.
     pub(super) fn check(&self) -> Result<(), Error> {
         check_name(&self.name)?;
-        let wrong = |message: &str| Err(Error::new(ErrorKind::Invalid, "start", format!("agent {:?}", self.name), message));
+        let wrong =
+            |message: &str| Err(Error::new(ErrorKind::Invalid, "start", format!("agent {:?}", self.name), message));
         match (&self.lease, self.workspace_shards) {
             (None, Some(_)) => wrong("sharing workspaces needs a lease, by which replicas know one another"),
             (_, Some(shards)) if shards.get() > MOST_SHARDS => wrong("at most 256 shards are possible"),
@@ -196,7 +197,8 @@ mod tests {
             let second = Duration::from_secs;
             LeaseOptions::new("pod").with_times(second(duration), second(deadline), second(period))
         };
-        let check = |options: AgentOptions, expected: bool| assert_eq!(options.check().is_ok(), expected, "{options:?}");
+        let check =
+            |options: AgentOptions, expected: bool| assert_eq!(options.check().is_ok(), expected, "{options:?}");
         check(options("agent"), true);
         check(options("Agent"), false);
         check(options("agent").with_workspace_shards(shards), false);

@@ -155,7 +155,8 @@ impl Publisher {
 
     /// Does what only the leader may, and no longer than it leads.
     async fn while_leading<T, E: From<Error>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-        let late = || Error::new(ErrorKind::Unavailable, "publish", &self.options.export, "another replica may lead now");
+        let late =
+            || Error::new(ErrorKind::Unavailable, "publish", &self.options.export, "another replica may lead now");
         self.mandate.leads.within(work).await.unwrap_or_else(|| Err(late().into()))
     }
 

@@ -128,7 +128,12 @@ impl Merge {
     fn key(&self, object: &DynamicObject) -> Option<ObjectKey> {
         let cluster: LogicalClusterName = object.annotations().get(CLUSTER_ANNOTATION)?.parse().ok()?;
         let types = self.cache.scope().types.clone();
-        Some(ObjectKey { place: Place::Workspace(cluster), types, namespace: object.namespace(), name: object.name_any() })
+        Some(ObjectKey {
+            place: Place::Workspace(cluster),
+            types,
+            namespace: object.namespace(),
+            name: object.name_any(),
+        })
     }
 }
 

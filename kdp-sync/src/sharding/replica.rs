@@ -154,12 +154,7 @@ impl Replica {
 }
 
 impl Shards {
-    async fn round(
-        &mut self,
-        leases: &Leases,
-        ownership: &Ownership,
-        leader: Option<&str>,
-    ) -> Result<(), Error> {
+    async fn round(&mut self, leases: &Leases, ownership: &Ownership, leader: Option<&str>) -> Result<(), Error> {
         let listed = leases.list().await?;
         let members = self.members(leases, &listed).await;
         for candidate in &mut self.candidates {

@@ -97,10 +97,7 @@ async fn an_order_in_a_real_kcp_is_synced_through_its_endpoint_slice() {
     });
     let bindings: Api<APIBinding> = Api::all(client(&tenant));
     bindings.create(&PostParams::default(), &serde_json::from_value(binding).unwrap()).await.unwrap();
-    eventually("it is bound", async || {
-        (bindings.get(EXPORT).await.ok()?.status?.phase == "Bound").then_some(())
-    })
-    .await;
+    eventually("it is bound", async || (bindings.get(EXPORT).await.ok()?.status?.phase == "Bound").then_some(())).await;
     tokio::time::timeout(DEADLINE, status.wait_for(AgentStatus::is_ready)).await.unwrap().unwrap();
     assert_eq!(status.borrow().endpoints, 1);
 

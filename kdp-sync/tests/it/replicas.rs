@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc, time::Duration};
 
+use k8s_openapi::api::coordination::v1::Lease;
 use kdp_core::{Component, ComponentContext, ControlPlane, Endpoint, Error, Identity};
 use kdp_sync::{Agent, AgentOptions, AgentStatus, LeaseOptions, wire};
 use kdp_tenancy::Embedded;
-use k8s_openapi::api::coordination::v1::Lease;
 use kube::{
     Api, Client, ResourceExt,
     api::{ListParams, PostParams},
@@ -13,10 +13,7 @@ use kube::{
 };
 use parking_lot::Mutex;
 use serde_json::json;
-use tokio::{
-    sync::watch,
-    time::Instant,
-};
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{EXPORT, World, databases_with_credentials, delete, eventually, gone};
@@ -258,11 +255,14 @@ async fn replicas_share_the_workspaces_and_pass_them_on_as_they_come_and_go() {
     }
     order_everywhere(&world, &paths, "first").await;
     for replica in replicas.values_mut() {
-        replica.until("it has its share", |status| matches!(&status.shards, Some(held) if (2..=3).contains(&held.len()))).await;
+        replica
+            .until("it has its share", |status| matches!(&status.shards, Some(held) if (2..=3).contains(&held.len())))
+            .await;
         replica.is_ready().await;
     }
     all_are_synced(&world, 60).await;
-    let busy = |record: &Record| record.0.lock().iter().map(|w| w.replica.clone()).collect::<std::collections::BTreeSet<_>>();
+    let busy =
+        |record: &Record| record.0.lock().iter().map(|w| w.replica.clone()).collect::<std::collections::BTreeSet<_>>();
     assert_eq!(busy(&record).len(), 3, "everybody works");
 
     // One dies in the middle of its work.
@@ -277,13 +277,18 @@ async fn replicas_share_the_workspaces_and_pass_them_on_as_they_come_and_go() {
     tokio::join!(at_once, kill);
     all_are_synced(&world, 120).await;
     for replica in replicas.values_mut() {
-        replica.until("it has a half", |status| status.shards.as_ref().is_some_and(|held| held.len() == SHARDS / 2)).await;
+        replica
+            .until("it has a half", |status| status.shards.as_ref().is_some_and(|held| held.len() == SHARDS / 2))
+            .await;
     }
 
     // Another comes while there is work.
     let at_once = order_everywhere(&world, &paths, "third");
     let mut added = start("r4");
-    let (_, ()) = tokio::join!(at_once, added.until("it has its share", |status| status.shards.as_ref().is_some_and(|held| held.len() >= 2)));
+    let (_, ()) = tokio::join!(
+        at_once,
+        added.until("it has its share", |status| status.shards.as_ref().is_some_and(|held| held.len() >= 2))
+    );
     all_are_synced(&world, 180).await;
     assert!(replicas.values().any(|replica| replica.status.borrow().is_leader) || added.status.borrow().is_leader);
 
@@ -301,7 +306,11 @@ async fn replicas_share_the_workspaces_and_pass_them_on_as_they_come_and_go() {
     added.until("it has all", |status| status.shards.as_ref().is_some_and(|held| held.len() == SHARDS)).await;
     added.stop().await;
     let left = leases(&world).list(&ListParams::default()).await.unwrap().items;
-    let held: Vec<_> = left.iter().filter(|lease| lease.spec.as_ref().is_some_and(|spec| spec.holder_identity.as_deref() != Some(""))).map(ResourceExt::name_any).collect();
+    let held: Vec<_> = left
+        .iter()
+        .filter(|lease| lease.spec.as_ref().is_some_and(|spec| spec.holder_identity.as_deref() != Some("")))
+        .map(ResourceExt::name_any)
+        .collect();
     // Only the one that was killed could not say that it is gone.
     assert_eq!(held.len(), 1, "{held:?}");
     assert!(held[0].starts_with("syncagent.agent.member-"));

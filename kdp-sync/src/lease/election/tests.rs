@@ -37,7 +37,9 @@ fn a_lease_runs_out_when_it_did_not_change_for_as_long_as_it_says() {
 #[test]
 fn a_lease_that_nobody_holds_is_taken_at_once() {
     let mut election = Election::new(&options("me"));
-    assert!(matches!(election.bid(SECOND, Timestamp::UNIX_EPOCH), Some(Bid::Create(record)) if record.transitions == 0));
+    assert!(
+        matches!(election.bid(SECOND, Timestamp::UNIX_EPOCH), Some(Bid::Create(record)) if record.transitions == 0)
+    );
     let mut left = held_by("", 0);
     left.record.transitions = 4;
     election.observe(Some(left), SECOND);
