@@ -1,7 +1,6 @@
 //! The agent: everything a service owner runs.
 
 mod definitions;
-mod duties;
 mod export;
 mod publisher;
 mod resources;
@@ -22,11 +21,11 @@ use kube::{Api, Client};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-pub use self::duties::{Duties, Duty};
 use self::{publisher::Publisher, resources::Resources};
 use crate::{
     driver::{Caches, Remote, in_time},
     engine::Place,
+    health::{Health, keep_in_touch},
     metrics::Metrics,
 };
 
@@ -53,8 +52,6 @@ pub struct AgentOptions {
     pub published_resources: Option<String>,
     /// How many orders are worked on at once.
     pub concurrency: usize,
-    /// What the agent does.
-    pub duties: Duties,
 }
 
 impl AgentOptions {
@@ -73,7 +70,6 @@ impl AgentOptions {
             creates_export: false,
             published_resources: None,
             concurrency: CONCURRENCY,
-            duties: Duties::all(),
         }
     }
 
@@ -111,13 +107,6 @@ impl AgentOptions {
         self.concurrency = orders.max(1);
         self
     }
-
-    /// Does only this, and leaves the rest to others.
-    #[must_use]
-    pub fn with_duties(mut self, duties: Duties) -> Self {
-        self.duties = duties;
-        self
-    }
 }
 
 /// Publishes what the PublishedResources of a service cluster say, and syncs the orders.
@@ -129,6 +118,7 @@ pub struct Agent {
     service_cluster: Client,
     options: AgentOptions,
     metrics: Metrics,
+    health: Health,
 }
 
 impl Agent {
@@ -137,13 +127,20 @@ impl Agent {
     /// The cluster must know PublishedResources: see [`install_crds`](crate::install_crds).
     #[must_use]
     pub fn new(service_cluster: Client, options: AgentOptions) -> Self {
-        Self { service_cluster, options, metrics: Metrics::new() }
+        Self { service_cluster, options, metrics: Metrics::new(), health: Health::new() }
     }
 
     /// Counts in these metrics, to be read by whoever keeps a clone.
     #[must_use]
     pub fn with_metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = metrics;
+        self
+    }
+
+    /// Reports how it is, to be asked by whoever keeps a clone.
+    #[must_use]
+    pub fn with_health(mut self, health: Health) -> Self {
+        self.health = health;
         self
     }
 }
@@ -161,7 +158,7 @@ impl Component for Agent {
     }
 
     async fn run(self: Box<Self>, context: ComponentContext) -> Result<(), Error> {
-        let Self { service_cluster, options, metrics } = *self;
+        let Self { service_cluster, options, metrics, health } = *self;
         let (control_plane, shutdown) = (context.control_plane(), context.shutdown());
         check_name(&options.name)?;
         let provider = control_plane.client(&Endpoint::Workspace(options.provider.clone()), &options.identity)?;
@@ -179,11 +176,13 @@ impl Component for Agent {
         if persistently(shutdown, state_namespace).await?.is_none() {
             return Ok(());
         }
-        let caches = Caches::new(service_cluster.clone(), remote.all_workspaces()?, metrics.clone());
+        let caches = Caches::new(service_cluster.clone(), remote.all_workspaces()?, metrics.clone(), health.clone());
         let slots = Arc::new(Semaphore::new(options.concurrency));
-        let publisher = Publisher::new(service_cluster, provider, options, remote, slots, metrics);
+        let contact = keep_in_touch(&health, &service_cluster, &provider, shutdown);
+        let publisher =
+            Publisher::new(service_cluster.clone(), provider.clone(), options, remote, slots, metrics, health.clone());
         let mut resources = Resources::new(publisher, &caches);
-        resources.run(&context).await;
+        tokio::join!(resources.run(&context), contact);
         join_all(resources.into_syncs().map(|sync| sync.stop())).await;
         caches.closed().await;
         Ok(())

@@ -50,6 +50,7 @@ mod engine;
 mod event;
 mod go_json;
 mod hash;
+mod health;
 mod metrics;
 mod mutation;
 mod naming;
@@ -60,7 +61,8 @@ mod rewrite;
 mod template;
 pub mod wire;
 
-pub use agent::{Agent, AgentOptions, Duties, Duty};
+pub use agent::{Agent, AgentOptions};
 pub use api::install_crds;
 pub use diagnostic::Diagnostic;
+pub use health::{Check, Health};
 pub use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, Metrics};

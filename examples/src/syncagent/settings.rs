@@ -4,9 +4,7 @@ mod address;
 #[cfg(test)]
 mod tests;
 
-use std::{ffi::OsStr, path::PathBuf};
-
-use kdp_sync::{Duties, Duty};
+use std::{collections::BTreeSet, ffi::OsStr, path::PathBuf};
 
 use super::flags::AgentFlags;
 
@@ -22,7 +20,7 @@ pub(super) struct Settings {
     pub(super) published_resources: Option<String>,
     pub(super) service: ServiceCluster,
     pub(super) is_elected: bool,
-    pub(super) duties: Duties,
+    pub(super) disabled: BTreeSet<Controller>,
     pub(super) metrics: Option<ListenAddress>,
     pub(super) health: Option<ListenAddress>,
     pub(super) logging: Logging,
@@ -41,6 +39,17 @@ pub(super) struct ServiceCluster {
     pub(super) kubeconfig: Option<PathBuf>,
     pub(super) host: Option<String>,
     pub(super) ca_file: Option<PathBuf>,
+}
+
+/// A part of the agent that can be left to somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Controller {
+    /// Keeps the APIExport in step.
+    Export,
+    /// Makes APIResourceSchemas.
+    Schemas,
+    /// Syncs orders.
+    Sync,
 }
 
 /// How to log.
@@ -80,17 +89,17 @@ impl TryFrom<AgentFlags> for Settings {
         let agent_name = given(flags.agent_name)
             .or_else(|| reference.as_ref().map(|reference| format!("{}-syncagent", reference.name())))
             .map(|name| faults.checked(agent_name(name)));
-        let duties = faults.checked(duties(&flags.disabled_controllers));
+        let disabled = faults.checked(controllers(&flags.disabled_controllers));
         let format = faults.checked(log_format(&flags.log_format));
         let metrics = faults.checked(ListenAddress::parse("metrics-address", &flags.metrics_address));
         let health = faults.checked(ListenAddress::parse("health-address", &flags.health_address));
-        match (kcp_kubeconfig, namespace, reference, agent_name.flatten(), duties, format, metrics, health) {
+        match (kcp_kubeconfig, namespace, reference, agent_name.flatten(), disabled, format, metrics, health) {
             (
                 Some(kcp_kubeconfig),
                 Some(namespace),
                 Some(reference),
                 Some(agent_name),
-                Some(duties),
+                Some(disabled),
                 Some(format),
                 Some(metrics),
                 Some(health),
@@ -106,7 +115,7 @@ impl TryFrom<AgentFlags> for Settings {
                     ca_file: given(flags.kubeconfig_ca_file_override),
                 },
                 is_elected: flags.enable_leader_election,
-                duties,
+                disabled,
                 metrics,
                 health,
                 logging: Logging { format, is_verbose: flags.log_debug },
@@ -153,21 +162,14 @@ fn agent_name(name: String) -> Result<String, String> {
     ))
 }
 
-fn duties(disabled: &[String]) -> Result<Duties, String> {
+fn controllers(names: &[String]) -> Result<BTreeSet<Controller>, String> {
     let known = |name: &str| match name {
-        "apiresourceschema" => Some(Duty::Schemas),
-        "apiexport" => Some(Duty::Export),
-        "sync" => Some(Duty::Sync),
-        _ => None,
+        "apiexport" => Ok(Controller::Export),
+        "apiresourceschema" => Ok(Controller::Schemas),
+        "sync" => Ok(Controller::Sync),
+        _ => Err(format!("--disabled-controllers {name:?}: it must be one of apiexport, apiresourceschema, sync")),
     };
-    let mut duties = Duties::all();
-    for name in disabled.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
-        let duty = known(name).ok_or_else(|| {
-            format!("--disabled-controllers {name:?}: it must be one of apiexport, apiresourceschema, sync")
-        })?;
-        duties = duties.without(duty);
-    }
-    Ok(duties)
+    names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).map(known).collect()
 }
 
 fn log_format(name: &str) -> Result<LogFormat, String> {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::{
-    AgentOptions, Duty,
+    AgentOptions,
     definitions::{Definitions, kind_if, kind_of},
     export,
 };
@@ -27,6 +27,7 @@ use crate::{
     driver::{Caches, MANAGER, Remote, RunningSync, in_time},
     engine::{Kinds, Plan, PlanOptions, needed_kinds},
     event::event,
+    health::Health,
     metrics::Metrics,
     publish::{Export, Projection, claims, project, resource_schema},
     wire,
@@ -40,6 +41,7 @@ pub(super) struct Publisher {
     remote: Remote,
     slots: Arc<Semaphore>,
     pub(super) metrics: Metrics,
+    pub(super) health: Health,
 }
 
 /// A resource that tenants can bind.
@@ -90,8 +92,9 @@ impl Publisher {
         remote: Remote,
         slots: Arc<Semaphore>,
         metrics: Metrics,
+        health: Health,
     ) -> Self {
-        Self { service, provider, options, remote, slots, metrics }
+        Self { service, provider, options, remote, slots, metrics, health }
     }
 
     pub(super) fn service(&self) -> &Client {
@@ -110,11 +113,7 @@ impl Publisher {
         caches: &Caches,
     ) -> Result<(), Refusal> {
         let prepared = self.prepare(resource, definitions, published).await?;
-        let schema = match self.options.duties.include(Duty::Schemas) {
-            true => self.create_schema(&prepared.schema).await?,
-            // Another agent makes it, under the same name.
-            false => prepared.schema.metadata.name.clone().unwrap_or_default(),
-        };
+        let schema = self.create_schema(&prepared.schema).await?;
         let Prepared { spec, projection, kinds, plan, .. } = prepared;
         let related = plan.related.iter().map(|r| (&r.types, r.origin, r.identity_hash.as_str()));
         let claims = claims(&spec, related);
@@ -123,7 +122,7 @@ impl Publisher {
             .as_ref()
             .is_some_and(|before| (&before.spec, &before.projection, &before.kinds) == (&spec, &projection, &kinds));
         let running = before.and_then(|before| before.sync);
-        let is_synchronized = spec.is_synchronized() && self.options.duties.include(Duty::Sync);
+        let is_synchronized = spec.is_synchronized();
         let mut now = Published { spec, projection, kinds, schema, claims, sync: None };
         match running {
             Some(sync) if is_same => now.sync = Some(sync),
@@ -144,9 +143,6 @@ impl Publisher {
 
     /// Makes the export offer what is published.
     pub(super) async fn update_export(&self, published: &BTreeMap<String, Published>) -> Result<(), Error> {
-        if !self.options.duties.include(Duty::Export) {
-            return Ok(());
-        }
         let mut wanted = Export::default();
         for Published { projection, schema, claims, .. } in published.values() {
             let remote = &projection.remote;
@@ -235,9 +231,6 @@ impl Publisher {
         result: &Result<(), Refusal>,
         published: &BTreeMap<String, Published>,
     ) -> Result<(), Error> {
-        if !self.options.duties.include(Duty::Schemas) {
-            return Ok(());
-        }
         let condition = match result {
             Ok(()) => Condition { reason: "Published".into(), ..Condition::holds("Ready") },
             Err(Refusal::Faults(faults)) => {

@@ -41,6 +41,8 @@ pub(super) struct Resources<'a> {
     refused: BTreeSet<String>,
     /// Failures in a row, and when to try again.
     failed: BTreeMap<String, (u32, Instant)>,
+    /// Those of the start that were never published nor refused.
+    unhandled: Option<BTreeSet<String>>,
     is_export_changed: bool,
     export_failures: u32,
     export_due: Option<Instant>,
@@ -72,6 +74,7 @@ impl<'a> Resources<'a> {
             to_publish: BTreeSet::new(),
             refused: BTreeSet::new(),
             failed: BTreeMap::new(),
+            unhandled: None,
             is_export_changed: false,
             export_failures: 0,
             export_due: None,
@@ -98,7 +101,10 @@ impl<'a> Resources<'a> {
             }
             if self.unlisted.is_empty() {
                 self.publisher.metrics.set_published_resources(self.known.len());
+                self.publisher.health.busy();
                 self.work(context).await;
+                self.publisher.health.idle();
+                self.publisher.health.publishing(self.unhandled.iter().flatten());
                 context.ready();
             }
         }
@@ -242,11 +248,18 @@ impl<'a> Resources<'a> {
     }
 
     async fn work(&mut self, context: &ComponentContext) {
+        let known = &self.known;
+        self.unhandled.get_or_insert_with(|| known.keys().cloned().collect());
         while let Some(name) = self.to_publish.pop_first() {
             if context.shutdown().is_cancelled() {
                 return;
             }
             self.work_on(&name).await;
+            if !self.failed.contains_key(&name)
+                && let Some(unhandled) = &mut self.unhandled
+            {
+                unhandled.remove(&name);
+            }
         }
         if std::mem::take(&mut self.is_export_changed) && !self.published.is_empty() {
             self.export_due = None;

@@ -20,7 +20,11 @@ use tokio_util::{
 };
 
 use super::cache::{Cache, Scope};
-use crate::{api::Side, metrics::Metrics};
+use crate::{
+    api::Side,
+    health::{Health, WatchHealth},
+    metrics::Metrics,
+};
 
 /// Makes caches, and shares each among those who need it at the same time.
 pub(crate) struct Caches {
@@ -28,6 +32,7 @@ pub(crate) struct Caches {
     /// All workspaces that bind the export.
     workspaces: Client,
     metrics: Metrics,
+    health: Health,
     tasks: TaskTracker,
     open: Mutex<HashMap<Scope, Weak<Followed>>>,
 }
@@ -40,8 +45,8 @@ pub(super) struct Followed {
 }
 
 impl Caches {
-    pub(crate) fn new(service: Client, workspaces: Client, metrics: Metrics) -> Self {
-        Self { service, workspaces, metrics, tasks: TaskTracker::new(), open: Mutex::default() }
+    pub(crate) fn new(service: Client, workspaces: Client, metrics: Metrics, health: Health) -> Self {
+        Self { service, workspaces, metrics, health, tasks: TaskTracker::new(), open: Mutex::default() }
     }
 
     pub(super) fn get(&self, scope: &Scope) -> Arc<Followed> {
@@ -52,7 +57,9 @@ impl Caches {
         }
         let cache = Arc::new(Cache::new(scope.clone()));
         let shutdown = CancellationToken::new();
-        self.tasks.spawn(follow(self.api(scope), cache.clone(), self.metrics.clone(), shutdown.clone()));
+        let namespace = scope.part.as_ref().map(|part| part.namespace.as_str());
+        let health = self.health.watch(scope.side, &scope.types, namespace);
+        self.tasks.spawn(follow(self.api(scope), cache.clone(), self.metrics.clone(), health, shutdown.clone()));
         let followed = Arc::new(Followed { cache, _stop_on_drop: shutdown.drop_guard() });
         open.insert(scope.clone(), Arc::downgrade(&followed));
         followed
@@ -83,7 +90,13 @@ impl fmt::Debug for Caches {
     }
 }
 
-async fn follow(api: Api<DynamicObject>, cache: Arc<Cache>, metrics: Metrics, shutdown: CancellationToken) {
+async fn follow(
+    api: Api<DynamicObject>,
+    cache: Arc<Cache>,
+    metrics: Metrics,
+    health: WatchHealth,
+    shutdown: CancellationToken,
+) {
     let label_selector = cache.scope().part.as_ref().map(|part| part.label_selector.clone());
     let config = watcher::Config { label_selector, ..watcher::Config::default() };
     let mut events = std::pin::pin!(watcher(api, config));
@@ -96,7 +109,11 @@ async fn follow(api: Api<DynamicObject>, cache: Arc<Cache>, metrics: Metrics, sh
         match event {
             Ok(Some(event)) => {
                 failures = 0;
+                let is_part_of_list = matches!(event, watcher::Event::Init | watcher::Event::InitApply(_));
                 cache.apply(event);
+                if !is_part_of_list {
+                    health.is_in_sync();
+                }
             }
             // A watcher never ends by itself.
             Ok(None) => return,
@@ -104,6 +121,7 @@ async fn follow(api: Api<DynamicObject>, cache: Arc<Cache>, metrics: Metrics, sh
                 failures += 1;
                 let pause = backoff(failures);
                 let scope = cache.scope();
+                health.failed(&error, failures, pause);
                 metrics.watch_restarted(scope.side, &scope.types);
                 tracing::warn!(side = ?scope.side, kind = %scope.types.kind, %error, ?pause, "watch.failed");
                 tokio::select! {
