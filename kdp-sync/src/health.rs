@@ -8,10 +8,11 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use kube::runtime::watcher;
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use prometheus_client::metrics::counter::Counter;
+use tokio::{sync::watch, time::Instant};
 
 pub(crate) use self::contact::keep_in_touch;
-use crate::{api::Side, object::ResourceType};
+use crate::{agent::AgentStatus, api::Side, object::ResourceType};
 
 /// How long a side may be out of reach before it counts.
 const OUT_OF_REACH: Duration = Duration::from_secs(60);
@@ -27,13 +28,12 @@ const STUCK: Duration = Duration::from_secs(300);
 /// that a restart would not bring: an API server that answers, a watch that is complete, a
 /// PublishedResource that can be published.
 ///
-/// ```
-/// let health = kdp_sync::Health::new();
-/// assert!(health.live().iter().all(|check| check.is_ok()));
-/// assert!(health.ready().iter().any(|check| !check.is_ok()), "nothing has been read yet");
-/// ```
+/// A replica that stands by for another one is ready as well. So is an agent whose export nobody binds.
 #[derive(Clone)]
-pub struct Health(Arc<Mutex<State>>);
+pub struct Health {
+    status: watch::Receiver<AgentStatus>,
+    state: Arc<Mutex<State>>,
+}
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,11 +45,14 @@ pub struct Check {
     pub fault: Option<String>,
 }
 
+#[derive(Default)]
 struct State {
     /// What the parts of the agent reported last, by the name of the check.
     reports: BTreeMap<String, Option<Fault>>,
     /// When a side answered last; the start counts as an answer.
     contacts: BTreeMap<&'static str, Instant>,
+    /// The PublishedResources of the start that were never published nor refused.
+    unhandled: Vec<String>,
     /// Since when the agent's work stands still; none while it waits for something to do.
     busy_since: Option<Instant>,
 }
@@ -70,13 +73,9 @@ impl Check {
 }
 
 impl Health {
-    /// The health of an agent that has not begun to work.
-    #[must_use]
-    pub fn new() -> Self {
-        let state = State { reports: BTreeMap::new(), contacts: BTreeMap::new(), busy_since: None };
-        let health = Self(Arc::new(Mutex::new(state)));
-        health.report(PUBLISHING, Some("the PublishedResources have not been read yet".into()));
-        health
+    /// The health of an agent that says this of itself.
+    pub(crate) fn new(status: watch::Receiver<AgentStatus>) -> Self {
+        Self { status, state: Arc::default() }
     }
 
     /// The checks that say whether the agent should go on.
@@ -92,13 +91,20 @@ impl Health {
     }
 
     fn live_at(&self, now: Instant) -> Vec<Check> {
-        let stuck = self.0.lock().busy_since.map(|since| now.duration_since(since)).filter(|busy| *busy > STUCK);
+        let stuck = self.state.lock().busy_since.map(|since| now.duration_since(since)).filter(|busy| *busy > STUCK);
         let fault = stuck.map(|busy| format!("publishing has stood still for {} s", busy.as_secs()));
         vec![Check { name: "publisher".into(), fault }]
     }
 
     fn ready_at(&self, now: Instant) -> Vec<Check> {
-        let state = self.0.lock();
+        let status = self.status.borrow();
+        let state = self.state.lock();
+        let start = [
+            ("start", status.waits_for.clone()),
+            ("lease", (!status.is_leader && status.leader.is_none()).then(|| "no replica leads yet".to_owned())),
+            ("published-resources", unpublished(&status, &state.unhandled)),
+        ];
+        let start = start.map(|(name, fault)| Check { name: name.into(), fault });
         let contacts = state.contacts.iter().map(|(side, last)| {
             let silent = now.duration_since(*last);
             let fault = (silent > OUT_OF_REACH).then(|| format!("no answer for {} s", silent.as_secs()));
@@ -108,59 +114,54 @@ impl Health {
             let fault = fault.as_ref().filter(|fault| fault.until.is_none_or(|until| now < until));
             Check { name: name.clone(), fault: fault.map(|fault| fault.reason.clone()) }
         });
-        contacts.chain(reports).collect()
+        start.into_iter().chain(contacts).chain(reports).collect()
     }
 
     /// Says how something is, until it is said anew or [`Health::withdraw`]n.
     fn report(&self, name: impl Into<String>, fault: Option<String>) {
         let fault = fault.map(|reason| Fault { reason, until: None });
-        self.0.lock().reports.insert(name.into(), fault);
+        self.state.lock().reports.insert(name.into(), fault);
     }
 
     /// Says nothing more of something.
     fn withdraw(&self, name: &str) {
-        self.0.lock().reports.remove(name);
-    }
-
-    /// Which of the PublishedResources that were there at the start are not handled yet.
-    pub(crate) fn publishing<'a>(&self, unhandled: impl IntoIterator<Item = &'a String>) {
-        let names: Vec<_> = unhandled.into_iter().map(String::as_str).collect();
-        let fault = (!names.is_empty()).then(|| format!("not published yet: {}", names.join(", ")));
-        self.report(PUBLISHING, fault);
+        self.state.lock().reports.remove(name);
     }
 
     /// The agent has something to do from now on.
     pub(crate) fn busy(&self) {
-        self.0.lock().busy_since = Some(Instant::now());
+        self.state.lock().busy_since = Some(Instant::now());
     }
 
-    /// The agent waits for something to do.
-    pub(crate) fn idle(&self) {
-        self.0.lock().busy_since = None;
+    /// The agent waits for something to do, and these PublishedResources, which were there at the
+    /// start, have neither been published nor refused.
+    pub(crate) fn idle<'a>(&self, unhandled: impl IntoIterator<Item = &'a String>) {
+        let mut state = self.state.lock();
+        state.busy_since = None;
+        state.unhandled = unhandled.into_iter().cloned().collect();
     }
 
     /// A side answered.
     pub(crate) fn answered(&self, side: Side) {
-        self.0.lock().contacts.insert(side.name(), Instant::now());
+        self.state.lock().contacts.insert(side.name(), Instant::now());
     }
 
-    /// A watch that reports here until it is dropped.
-    pub(crate) fn watch(&self, side: Side, types: &ResourceType, namespace: Option<&str>) -> WatchHealth {
-        let part = namespace.map(|namespace| format!("/{namespace}")).unwrap_or_default();
+    /// A watch that reports here until it is dropped. `part` names what it covers, if that is not
+    /// everything.
+    pub(crate) fn watch(&self, side: Side, types: &ResourceType, part: Option<&str>, restarts: Counter) -> WatchHealth {
+        let part = part.map(|part| format!("/{part}")).unwrap_or_default();
         let name = format!("watch/{}/{}{part}", side.name(), types.resource_name());
         self.report(&name, Some("what is watched has not been listed yet".into()));
-        WatchHealth { health: self.clone(), name, side }
+        WatchHealth { health: self.clone(), name, side, restarts }
     }
 }
-
-/// The check of everything published.
-const PUBLISHING: &str = "published-resources";
 
 /// The health of one watch.
 pub(crate) struct WatchHealth {
     health: Health,
     name: String,
     side: Side,
+    restarts: Counter,
 }
 
 impl WatchHealth {
@@ -172,6 +173,7 @@ impl WatchHealth {
 
     /// A watch failed, this often in a row, and is begun anew after a pause.
     pub(crate) fn failed(&self, error: &watcher::Error, failures: u32, pause: Duration) {
+        self.restarts.inc();
         match error {
             // The virtual workspace of an export serves nothing as long as nobody binds the export.
             watcher::Error::InitialListFailed(kube::Error::Api(status))
@@ -186,7 +188,7 @@ impl WatchHealth {
             _ => {
                 let until = Some(Instant::now() + pause + CONNECT_DEADLINE);
                 let fault = Fault { reason: error.to_string(), until };
-                self.health.0.lock().reports.insert(self.name.clone(), Some(fault));
+                self.health.state.lock().reports.insert(self.name.clone(), Some(fault));
             }
         }
     }
@@ -198,14 +200,15 @@ impl Drop for WatchHealth {
     }
 }
 
-impl Default for Health {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.ready()).finish()
     }
+}
+
+fn unpublished(status: &AgentStatus, unhandled: &[String]) -> Option<String> {
+    if !status.has_published {
+        return Some("the PublishedResources have not been read yet".into());
+    }
+    (!unhandled.is_empty()).then(|| format!("not published yet: {}", unhandled.join(", ")))
 }

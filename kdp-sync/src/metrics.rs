@@ -112,10 +112,10 @@ impl Metrics {
         self.0.published_resources.set(gauge(count));
     }
 
-    /// A watch of a kind had to be begun anew.
-    pub(crate) fn watch_restarted(&self, side: Side, types: &ResourceType) {
+    /// Counts how often a watch of a kind has to be begun anew.
+    pub(crate) fn watch_restarts(&self, side: Side, types: &ResourceType) -> Counter {
         let labels = vec![("side", side.name().to_owned()), ("kind", types.resource_name())];
-        self.0.watch_restarts.get_or_create(&labels).inc();
+        self.0.watch_restarts.get_or_create_owned(&labels)
     }
 
     /// What is counted of one PublishedResource. To be kept by whoever counts: asking is not free.

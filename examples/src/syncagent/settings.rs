@@ -4,7 +4,7 @@ mod address;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, ffi::OsStr, path::PathBuf};
+use std::{collections::BTreeSet, ffi::OsStr, num::NonZeroUsize, path::PathBuf};
 
 use super::flags::AgentFlags;
 
@@ -20,6 +20,9 @@ pub(super) struct Settings {
     pub(super) published_resources: Option<String>,
     pub(super) service: ServiceCluster,
     pub(super) is_elected: bool,
+    pub(super) workspace_shards: Option<NonZeroUsize>,
+    /// Pairs of a host and port announced, and the ones to use instead.
+    pub(super) shard_overrides: Vec<(String, String)>,
     pub(super) disabled: BTreeSet<Controller>,
     pub(super) metrics: Option<ListenAddress>,
     pub(super) health: Option<ListenAddress>,
@@ -91,15 +94,28 @@ impl TryFrom<AgentFlags> for Settings {
             .map(|name| faults.checked(agent_name(name)));
         let disabled = faults.checked(controllers(&flags.disabled_controllers));
         let format = faults.checked(log_format(&flags.log_format));
+        let overrides = flags.apiexport_hostport_override.iter().map(|pair| shard_override(pair)).collect();
+        let shard_overrides = faults.checked(overrides);
         let metrics = faults.checked(ListenAddress::parse("metrics-address", &flags.metrics_address));
         let health = faults.checked(ListenAddress::parse("health-address", &flags.health_address));
-        match (kcp_kubeconfig, namespace, reference, agent_name.flatten(), disabled, format, metrics, health) {
+        match (
+            kcp_kubeconfig,
+            namespace,
+            reference,
+            agent_name.flatten(),
+            disabled,
+            shard_overrides,
+            format,
+            metrics,
+            health,
+        ) {
             (
                 Some(kcp_kubeconfig),
                 Some(namespace),
                 Some(reference),
                 Some(agent_name),
                 Some(disabled),
+                Some(shard_overrides),
                 Some(format),
                 Some(metrics),
                 Some(health),
@@ -115,6 +131,8 @@ impl TryFrom<AgentFlags> for Settings {
                     ca_file: given(flags.kubeconfig_ca_file_override),
                 },
                 is_elected: flags.enable_leader_election,
+                workspace_shards: flags.workspace_shards,
+                shard_overrides,
                 disabled,
                 metrics,
                 health,
@@ -170,6 +188,14 @@ fn controllers(names: &[String]) -> Result<BTreeSet<Controller>, String> {
         _ => Err(format!("--disabled-controllers {name:?}: it must be one of apiexport, apiresourceschema, sync")),
     };
     names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).map(known).collect()
+}
+
+fn shard_override(pair: &str) -> Result<(String, String), String> {
+    let halves = pair.split_once('=').filter(|(old, new)| !old.is_empty() && !new.is_empty());
+    let (old, new) = halves.ok_or_else(|| {
+        format!("--apiexport-hostport-override {pair:?}: it must be an address and another one, as old:6443=new:443")
+    })?;
+    Ok((old.to_owned(), new.to_owned()))
 }
 
 fn log_format(name: &str) -> Result<LogFormat, String> {

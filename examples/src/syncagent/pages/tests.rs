@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use kdp_sync::Health;
+use kdp_sync::{Agent, AgentOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -12,6 +12,13 @@ async fn served(pages: Pages) -> (SocketAddr, tokio_util::sync::DropGuard) {
     let shutdown = CancellationToken::new();
     tokio::spawn(serve(listener, pages, shutdown.clone()));
     (address, shutdown.drop_guard())
+}
+
+/// The health of an agent that was never started.
+fn health() -> Health {
+    let nowhere = kube::Config::new("http://localhost".parse().unwrap());
+    let options = AgentOptions::new("agent", "root".parse().unwrap(), "databases");
+    Agent::new(kube::Client::try_from(nowhere).unwrap(), options).health()
 }
 
 async fn ask(address: SocketAddr, method: &str, path: &str) -> String {
@@ -39,7 +46,7 @@ async fn metrics_are_served_in_the_format_of_prometheus() {
 
 #[tokio::test]
 async fn an_agent_that_has_not_read_anything_lives_but_is_not_ready() {
-    let (address, _guard) = served(Pages::Health(Health::new())).await;
+    let (address, _guard) = served(Pages::Health(health())).await;
     let check = async |path: &str, status: u16, part: &str| {
         let answer = ask(address, "GET", path).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(part), "{path}: {answer}");
@@ -55,7 +62,7 @@ async fn an_agent_that_has_not_read_anything_lives_but_is_not_ready() {
 
 #[tokio::test]
 async fn idle_clients_do_not_keep_a_probe_out() {
-    let (address, _guard) = served(Pages::Health(Health::new())).await;
+    let (address, _guard) = served(Pages::Health(health())).await;
     let mut idle = Vec::new();
     for _ in 0..MOST_CONNECTIONS - 1 {
         idle.push(tokio::net::TcpStream::connect(address).await.unwrap());

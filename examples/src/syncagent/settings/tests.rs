@@ -86,6 +86,8 @@ fn what_is_wrong_is_told_with_its_flag() {
         (&["--disabled-controllers=apiexprot"][..], "--disabled-controllers \"apiexprot\""),
         (&["--agent-name=Big"], "--agent-name \"Big\""),
         (&["--agent-name=1st"], "--agent-name \"1st\""),
+        (&["--apiexport-hostport-override=a"], "--apiexport-hostport-override \"a\""),
+        (&["--workspace-shards=0"], "--workspace-shards"),
         (&["--log-format=xml"], "--log-format \"xml\""),
         (&["--metrics-address=8085"], "--metrics-address \"8085\""),
         (&["--health-address=localhost:http"], "--health-address \"localhost:http\""),
