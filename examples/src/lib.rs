@@ -2,8 +2,10 @@
 //!
 //! - [`database`]: a real operator. It makes SQLite files and PostgreSQL instances.
 //! - [`quickstart`]: a whole platform around it, in one process.
+//! - [`syncagent`]: the agent of a service owner, in the place of kcp's api-syncagent.
 //!
 //! The programs are in `src/bin`; each is a thin `main`.
 
 pub mod database;
 pub mod quickstart;
+pub mod syncagent;

@@ -26,8 +26,11 @@ use self::{publisher::Publisher, resources::Resources, topology::Topology};
 use crate::{
     driver::{Caches, Endpoints, Remote},
     engine::Place,
+    health::{Health, keep_in_touch},
     lease::{Leases, Tenure},
+    metrics::Metrics,
     sharding::{Ownership, Replica},
+    telemetry::Telemetry,
 };
 
 /// Publishes what the PublishedResources of a service cluster say, and syncs the orders.
@@ -41,6 +44,7 @@ pub struct Agent {
     service_cluster: Client,
     options: AgentOptions,
     board: Board,
+    telemetry: Telemetry,
 }
 
 /// What decides about what this replica may do.
@@ -63,7 +67,21 @@ impl Agent {
             shards: options.workspace_shards.map(|_| Vec::new()),
             ..AgentStatus::default()
         };
-        Self { service_cluster, options, board: Board::new(status) }
+        let board = Board::new(status);
+        let telemetry = Telemetry { metrics: Metrics::new(), health: Health::new(board.follow()) };
+        Self { service_cluster, options, board, telemetry }
+    }
+
+    /// What the agent counts; all clones are one.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.telemetry.metrics.clone()
+    }
+
+    /// How the agent is; all clones are one.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.telemetry.health.clone()
     }
 
     /// What the agent is doing, from now on.
@@ -119,7 +137,7 @@ impl Component for Agent {
 
 impl Agent {
     async fn work(&self, context: &ComponentContext, mandate: Mandate) -> Result<(), Error> {
-        let Self { service_cluster, options, board } = self;
+        let Self { service_cluster, options, board, telemetry } = self;
         let (control_plane, shutdown) = (context.control_plane(), context.shutdown());
         let endpoints = Endpoints::new(control_plane.clone(), options.identity.clone());
         let remote = Remote::new(service_cluster.clone(), endpoints.clone());
@@ -131,12 +149,14 @@ impl Agent {
             return Ok(());
         };
         let options = AgentOptions { export: topology.export.clone(), ..options.clone() };
-        let caches = Caches::new(service_cluster.clone(), endpoints.clone());
+        let caches = Caches::new(service_cluster.clone(), endpoints.clone(), telemetry.clone());
         let slots = Arc::new(Semaphore::new(options.concurrency));
         let provider = topology.provider.clone();
-        let publisher = Publisher::new(service_cluster.clone(), provider, options, remote, slots, mandate);
+        let contact = keep_in_touch(&telemetry.health, service_cluster, &topology.provider, shutdown);
+        let publisher =
+            Publisher::new(service_cluster.clone(), provider, options, remote, slots, mandate, telemetry.clone());
         let mut resources = Resources::new(publisher, &caches);
-        tokio::join!(resources.run(board, shutdown), topology.follow(&endpoints, board, shutdown));
+        tokio::join!(resources.run(board, shutdown), topology.follow(&endpoints, board, shutdown), contact);
         join_all(resources.into_syncs().map(|sync| sync.stop())).await;
         caches.closed().await;
         Ok(())

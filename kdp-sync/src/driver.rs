@@ -41,6 +41,7 @@ use self::{
 };
 use crate::{
     engine::{ObjectKey, OrderKey, Place, Plan, order_of},
+    metrics::{PassOutcome, ResourceMetrics},
     sharding::Ownership,
 };
 
@@ -64,6 +65,7 @@ pub(crate) struct Shared {
     queue: Queue,
     remote: Remote,
     ownership: Ownership,
+    metrics: ResourceMetrics,
 }
 
 impl RunningSync {
@@ -77,6 +79,7 @@ impl RunningSync {
         caches: &Caches,
         slots: Arc<Semaphore>,
         ownership: Ownership,
+        metrics: ResourceMetrics,
     ) -> Self {
         let known = Known::new(&plan, caches);
         let shared = Arc::new(Shared {
@@ -87,6 +90,7 @@ impl RunningSync {
             queue: Queue::default(),
             remote,
             ownership,
+            metrics,
         });
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let orders = tasks.clone();
@@ -181,6 +185,11 @@ impl Shared {
     }
 
     fn settle(&self, order: &OrderKey, outcome: Outcome) {
+        self.metrics.passed(match outcome {
+            Outcome::Gone => PassOutcome::Gone,
+            Outcome::Settled => PassOutcome::Settled,
+            Outcome::Failed(_) => PassOutcome::Failed,
+        });
         match outcome {
             Outcome::Gone => {
                 self.dependents.forget(order);

@@ -28,6 +28,7 @@ use crate::{
     engine::{Kinds, Plan, PlanOptions, needed_kinds},
     event::event,
     publish::{Export, Projection, claims, project, resource_schema},
+    telemetry::Telemetry,
     wire,
 };
 
@@ -39,6 +40,7 @@ pub(super) struct Publisher {
     remote: Remote,
     slots: Arc<Semaphore>,
     pub(super) mandate: Mandate,
+    pub(super) telemetry: Telemetry,
 }
 
 /// A resource that tenants can bind.
@@ -91,8 +93,9 @@ impl Publisher {
         remote: Remote,
         slots: Arc<Semaphore>,
         mandate: Mandate,
+        telemetry: Telemetry,
     ) -> Self {
-        Self { service, provider, options, remote, slots, mandate }
+        Self { service, provider, options, remote, slots, mandate, telemetry }
     }
 
     pub(super) fn service(&self) -> &Client {
@@ -134,7 +137,9 @@ impl Publisher {
             && is_synchronized
         {
             let ownership = self.mandate.ownership.clone();
-            now.sync = Some(RunningSync::start(name, plan, self.remote.clone(), caches, self.slots.clone(), ownership));
+            let (remote, slots, metrics) =
+                (self.remote.clone(), self.slots.clone(), self.telemetry.metrics.resource(name));
+            now.sync = Some(RunningSync::start(name, plan, remote, caches, slots, ownership, metrics));
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ use crate::{
     api::{PublishedResource, SourceResource},
     driver::{Caches, RunningSync},
     lease::Beginnings,
+    telemetry::Telemetry,
 };
 
 /// Annotations with this prefix ask for something; others are of no interest.
@@ -44,6 +45,8 @@ pub(super) struct Resources<'a> {
     refused: BTreeSet<String>,
     /// Failures in a row, and when to try again.
     failed: BTreeMap<String, (u32, Instant)>,
+    /// Those of the start that were never published nor refused.
+    unhandled: Option<BTreeSet<String>>,
     has_export: bool,
     is_export_changed: bool,
     export_failures: u32,
@@ -76,6 +79,7 @@ impl<'a> Resources<'a> {
             to_publish: BTreeSet::new(),
             refused: BTreeSet::new(),
             failed: BTreeMap::new(),
+            unhandled: None,
             has_export: false,
             is_export_changed: false,
             export_failures: 0,
@@ -104,7 +108,11 @@ impl<'a> Resources<'a> {
                 () = shutdown.cancelled() => return,
             }
             if self.unlisted.is_empty() {
+                let Telemetry { metrics, health } = self.publisher.telemetry.clone();
+                metrics.set_published_resources(self.known.len());
+                health.busy();
                 self.work(shutdown).await;
+                health.idle(self.unhandled.iter().flatten());
                 board.update(|status| status.has_published = true);
             }
         }
@@ -278,11 +286,18 @@ impl<'a> Resources<'a> {
     }
 
     async fn work(&mut self, shutdown: &CancellationToken) {
+        let known = &self.known;
+        self.unhandled.get_or_insert_with(|| known.keys().cloned().collect());
         while let Some(name) = self.to_publish.pop_first() {
             if shutdown.is_cancelled() {
                 return;
             }
             self.work_on(&name).await;
+            if !self.failed.contains_key(&name)
+                && let Some(unhandled) = &mut self.unhandled
+            {
+                unhandled.remove(&name);
+            }
         }
         if std::mem::take(&mut self.is_export_changed) && !self.published.is_empty() {
             self.export_due = None;
@@ -304,6 +319,7 @@ impl<'a> Resources<'a> {
             if let Some(sync) = self.published.remove(name).and_then(|published| published.sync) {
                 sync.stop().await;
             }
+            self.publisher.telemetry.metrics.forget(name);
             return;
         };
         let is_new = !self.published.contains_key(name);

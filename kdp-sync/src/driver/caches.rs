@@ -24,13 +24,14 @@ use super::{
     endpoints::{Address, Endpoints},
     merge::Merge,
 };
-use crate::api::Side;
+use crate::{api::Side, health::WatchHealth, telemetry::Telemetry};
 
 /// Makes caches, and shares each among those who need it at the same time.
 pub(crate) struct Caches {
     service: Client,
     /// The workspaces that bind the export.
     workspaces: Endpoints,
+    telemetry: Telemetry,
     tasks: TaskTracker,
     open: Mutex<HashMap<Scope, Weak<Followed>>>,
 }
@@ -43,8 +44,8 @@ pub(super) struct Followed {
 }
 
 impl Caches {
-    pub(crate) fn new(service: Client, workspaces: Endpoints) -> Self {
-        Self { service, workspaces, tasks: TaskTracker::new(), open: Mutex::default() }
+    pub(crate) fn new(service: Client, workspaces: Endpoints, telemetry: Telemetry) -> Self {
+        Self { service, workspaces, telemetry, tasks: TaskTracker::new(), open: Mutex::default() }
     }
 
     pub(super) fn get(&self, scope: &Scope) -> Arc<Followed> {
@@ -58,12 +59,15 @@ impl Caches {
         match scope.side {
             Side::Service => {
                 let (api, filled) = (api(self.service.clone(), scope), cache.clone());
-                let follow = follow(api, scope.clone(), shutdown.clone(), move |event| filled.apply(event));
+                let namespace = scope.part.as_ref().map(|part| part.namespace.as_str());
+                let health = self.telemetry.watch(scope.side, &scope.types, namespace);
+                let follow = follow(api, scope.clone(), health, shutdown.clone(), move |event| filled.apply(event));
                 self.tasks.spawn(follow);
             }
             Side::Kcp => {
-                let (endpoints, tasks) = (self.workspaces.clone(), self.tasks.clone());
-                self.tasks.spawn(follow_all(endpoints, cache.clone(), tasks, shutdown.clone()));
+                let (endpoints, telemetry, tasks) =
+                    (self.workspaces.clone(), self.telemetry.clone(), self.tasks.clone());
+                self.tasks.spawn(follow_all(endpoints, cache.clone(), telemetry, tasks, shutdown.clone()));
             }
         }
         let followed = Arc::new(Followed { cache, _stop_on_drop: shutdown.drop_guard() });
@@ -93,7 +97,13 @@ fn api(client: Client, scope: &Scope) -> Api<DynamicObject> {
 }
 
 /// Fills a cache from all addresses of the export, each with a watch of its own.
-async fn follow_all(endpoints: Endpoints, cache: Arc<Cache>, tasks: TaskTracker, shutdown: CancellationToken) {
+async fn follow_all(
+    endpoints: Endpoints,
+    cache: Arc<Cache>,
+    telemetry: Telemetry,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+) {
     let merge = Arc::new(Mutex::new(Merge::new(cache.clone(), endpoints.clone())));
     let mut addresses = endpoints.follow();
     let mut watches: HashMap<Address, DropGuard> = HashMap::new();
@@ -118,7 +128,9 @@ async fn follow_all(endpoints: Endpoints, cache: Arc<Cache>, tasks: TaskTracker,
             let ended = shutdown.child_token();
             let (merge, from) = (merge.clone(), address.clone());
             let hear = move |event| merge.lock().hear(&from, event);
-            tasks.spawn(follow(api(client, cache.scope()), cache.scope().clone(), ended.clone(), hear));
+            let scope = cache.scope();
+            let health = telemetry.watch(scope.side, &scope.types, address.host());
+            tasks.spawn(follow(api(client, scope), scope.clone(), health, ended.clone(), hear));
             watches.insert(address, ended.drop_guard());
         }
         failures = if is_missing { failures + 1 } else { 0 };
@@ -140,6 +152,7 @@ async fn follow_all(endpoints: Endpoints, cache: Arc<Cache>, tasks: TaskTracker,
 async fn follow(
     api: Api<DynamicObject>,
     scope: Scope,
+    health: WatchHealth,
     shutdown: CancellationToken,
     hear: impl Fn(watcher::Event<DynamicObject>),
 ) {
@@ -155,13 +168,18 @@ async fn follow(
         match event {
             Ok(Some(event)) => {
                 failures = 0;
+                let is_part_of_list = matches!(event, watcher::Event::Init | watcher::Event::InitApply(_));
                 hear(event);
+                if !is_part_of_list {
+                    health.is_in_sync();
+                }
             }
             // A watcher never ends by itself.
             Ok(None) => return,
             Err(error) => {
                 failures += 1;
                 let pause = backoff(failures);
+                health.failed(&error, failures, pause);
                 tracing::warn!(side = ?scope.side, kind = %scope.types.kind, %error, ?pause, "watch.failed");
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}

@@ -42,6 +42,13 @@ struct Home {
 }
 
 impl Address {
+    /// Host and port of a shard, when it is known.
+    pub(super) fn host(&self) -> Option<&str> {
+        let Self::Shard(url) = self else { return None };
+        let (_, rest) = url.server().split_once("://")?;
+        rest.split('/').next()
+    }
+
     /// All workspaces there, or one.
     fn endpoint(&self, consumer: Option<LogicalClusterName>) -> Endpoint {
         match self {

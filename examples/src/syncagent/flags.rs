@@ -1,0 +1,78 @@
+//! What can be said on the command line.
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+use clap::{ArgAction, Args, Parser};
+
+/// Publishes what a Kubernetes cluster offers to the workspaces of a control plane, and syncs what
+/// tenants order there.
+///
+/// Takes the place of kcp's api-syncagent: same flags, same PublishedResources, same objects.
+#[derive(Debug, Parser)]
+#[command(name = "kdp-syncagent", version)]
+pub(super) struct Flags {
+    #[command(flatten)]
+    pub(super) agent: AgentFlags,
+}
+
+/// The flags of the agent. Which of them are required is said by [`Settings`](super::Settings),
+/// so that everything that is wrong is told at once.
+#[derive(Debug, Args)]
+pub(super) struct AgentFlags {
+    /// Kubeconfig file of kcp; its server is the workspace of the endpoint slice
+    /// (`https://…/clusters/<workspace>`) [required]
+    #[arg(long, value_name = "FILE")]
+    pub(super) kcp_kubeconfig: Option<PathBuf>,
+    /// Namespace on the service cluster for the agent's lease and for what it remembers [required]
+    #[arg(long, value_name = "NAME")]
+    pub(super) namespace: Option<String>,
+    /// APIExportEndpointSlice in kcp whose APIExport the agent fills [required]
+    #[arg(long, value_name = "NAME")]
+    pub(super) apiexportendpointslice_ref: Option<String>,
+    /// APIExport in kcp, as older agents had it: instead of an endpoint slice
+    #[arg(long, value_name = "NAME", conflicts_with = "apiexportendpointslice_ref")]
+    pub(super) apiexport_ref: Option<String>,
+    /// Name of the agent, which must not change after its first run [default: <reference>-syncagent]
+    #[arg(long, value_name = "NAME")]
+    pub(super) agent_name: Option<String>,
+    /// Label selector of the PublishedResources that are this agent's [default: all]
+    #[arg(long, value_name = "SELECTOR")]
+    pub(super) published_resource_selector: Option<String>,
+    /// Whether agents of the same name agree by a lease on which one works
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+        default_value_t = false, default_missing_value = "true")]
+    pub(super) enable_leader_election: bool,
+    /// Spread the workspaces over this many shards, which the agents of this name share; needs
+    /// --enable-leader-election and the same number everywhere
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) workspace_shards: Option<NonZeroUsize>,
+    /// Reach what an endpoint slice announces at one address at another one; may be repeated
+    #[arg(long, value_name = "HOST:PORT=HOST:PORT")]
+    pub(super) apiexport_hostport_override: Vec<String>,
+    /// Kubeconfig file of the service cluster [default: $KUBECONFIG, else the cluster this runs in,
+    /// else ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    pub(super) kubeconfig: Option<PathBuf>,
+    /// Address of the service cluster's API server, instead of the one in its kubeconfig
+    #[arg(long, value_name = "HOST")]
+    pub(super) kubeconfig_host_override: Option<String>,
+    /// File with the certificate authority of the service cluster, instead of the one in its kubeconfig
+    #[arg(long, value_name = "FILE")]
+    pub(super) kubeconfig_ca_file_override: Option<PathBuf>,
+    /// Where /metrics is served; `0` or nothing turns it off
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8085")]
+    pub(super) metrics_address: String,
+    /// Where /healthz and /readyz are served; nothing turns it off
+    #[arg(long, value_name = "HOST:PORT", default_value = "")]
+    pub(super) health_address: String,
+    /// Controllers that do not run: apiexport, apiresourceschema, sync; may be repeated
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(super) disabled_controllers: Vec<String>,
+    /// Log more
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+        default_value_t = false, default_missing_value = "true")]
+    pub(super) log_debug: bool,
+    /// How to log: JSON or Console
+    #[arg(long, value_name = "FORMAT", default_value = "JSON")]
+    pub(super) log_format: String,
+}
