@@ -1,5 +1,9 @@
 //! What the benches share: control planes to measure, and objects to fill them with.
 
+pub mod fleet;
+pub mod report;
+pub mod requests;
+
 use std::{
     fmt,
     net::{Ipv4Addr, SocketAddr},

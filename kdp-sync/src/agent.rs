@@ -8,7 +8,7 @@ mod resources;
 mod status;
 mod topology;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -17,14 +17,14 @@ use kdp_core::{
     reconcile::{Chain, backoff},
 };
 use kube::Client;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::status::Board;
 pub use self::{options::AgentOptions, status::AgentStatus};
 use self::{publisher::Publisher, resources::Resources, topology::Topology};
 use crate::{
-    driver::{Caches, Endpoints, Remote},
+    driver::{Caches, Endpoints, Remote, Slots},
     engine::Place,
     health::{Health, keep_in_touch},
     lease::{Leases, Tenure},
@@ -150,7 +150,7 @@ impl Agent {
         };
         let options = AgentOptions { export: topology.export.clone(), ..options.clone() };
         let caches = Caches::new(service_cluster.clone(), endpoints.clone(), telemetry.clone());
-        let slots = Arc::new(Semaphore::new(options.concurrency));
+        let slots = Slots::new(options.concurrency);
         let provider = topology.provider.clone();
         let contact = keep_in_touch(&telemetry.health, service_cluster, &topology.provider, shutdown);
         let publisher =

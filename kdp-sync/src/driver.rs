@@ -4,20 +4,28 @@
 //! decides on it, [`remote`] writes, [`dependents`] remembers which order asked about what, and
 //! [`queue`] says which order is next.
 
+mod breaker;
 mod cache;
 mod caches;
 mod dependents;
 mod endpoints;
 mod failures;
 mod merge;
+mod news;
 mod pass;
 mod queue;
 mod remote;
+mod retry;
+mod sent;
+mod slots;
+mod store;
+mod tell;
 mod world;
 
 pub(crate) use caches::Caches;
 pub(crate) use endpoints::{Address, Endpoints};
 pub(crate) use remote::{MANAGER, Remote, in_time};
+pub(crate) use slots::Slots;
 
 use std::{
     fmt,
@@ -25,7 +33,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Semaphore;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -35,8 +42,10 @@ use self::{
     cache::{Change, Listener, Scope},
     dependents::Dependents,
     failures::Failures,
+    news::News,
     pass::Outcome,
     queue::Queue,
+    slots::Slot,
     world::Known,
 };
 use crate::{
@@ -63,21 +72,21 @@ pub(crate) struct Shared {
     dependents: Dependents,
     failures: Failures,
     queue: Queue,
+    news: News,
     remote: Remote,
     ownership: Ownership,
     metrics: ResourceMetrics,
 }
 
 impl RunningSync {
-    /// Starts the sync of the published resource `name`. At most as many orders as `slots` has
-    /// permits are worked on at once; other syncs may share them. Orders in workspaces of other
-    /// replicas are left to those.
+    /// Starts the sync of the published resource `name`, which shares `slots` with other syncs. Orders
+    /// in workspaces of other replicas are left to those.
     pub(crate) fn start(
         name: &str,
         plan: Plan,
         remote: Remote,
         caches: &Caches,
-        slots: Arc<Semaphore>,
+        slots: Slots,
         ownership: Ownership,
         metrics: ResourceMetrics,
     ) -> Self {
@@ -87,13 +96,17 @@ impl RunningSync {
             known,
             dependents: Dependents::default(),
             failures: Failures::default(),
-            queue: Queue::default(),
+            queue: Queue::new(slots.share()),
+            news: News::default(),
             remote,
             ownership,
             metrics,
         });
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let orders = tasks.clone();
+        for _ in 0..tell::WRITERS {
+            tasks.spawn(tell::write(shared.clone(), shutdown.clone()));
+        }
         tasks.spawn(run(shared, slots, orders, shutdown.clone()));
         let _stop_on_drop = shutdown.clone().drop_guard();
         Self { name: name.to_owned(), tasks, shutdown, _stop_on_drop }
@@ -115,7 +128,7 @@ impl fmt::Debug for RunningSync {
     }
 }
 
-async fn run(shared: Arc<Shared>, slots: Arc<Semaphore>, tasks: TaskTracker, shutdown: CancellationToken) {
+async fn run(shared: Arc<Shared>, slots: Slots, tasks: TaskTracker, shutdown: CancellationToken) {
     // Heard from now on; the queue keeps what is heard before the work begins.
     let weak: Weak<Shared> = Arc::downgrade(&shared);
     let listener: Arc<Listener> = Arc::new(move |scope, change| {
@@ -134,12 +147,12 @@ async fn run(shared: Arc<Shared>, slots: Arc<Semaphore>, tasks: TaskTracker, shu
     }
     loop {
         let next = async {
-            let order = shared.queue.next().await;
-            // The semaphore is never closed.
-            (order, slots.clone().acquire_owned().await.ok())
+            shared.remote.reachable().await;
+            shared.queue.ready().await;
+            slots.acquire().await
         };
-        let (order, slot) = tokio::select! {
-            next = next => next,
+        let slot = tokio::select! {
+            slot = next => slot,
             // Nothing was queued for these as long as they were another replica's.
             gained = gains.next() => {
                 let orders = shared.known.orders().into_iter().chain(shared.known.orders_of_copies());
@@ -148,18 +161,19 @@ async fn run(shared: Arc<Shared>, slots: Arc<Semaphore>, tasks: TaskTracker, shu
             }
             () = shutdown.cancelled() => return,
         };
-        let (shared, shutdown) = (shared.clone(), shutdown.clone());
-        tasks.spawn(async move {
-            let turn = shared.ownership.begin(&order.cluster);
-            let outcome = match turn {
-                Some(turn) => turn.within(shared.pass(&order, &shutdown)).await,
-                None => None,
-            };
-            // The replica that has the workspace now goes on from wherever a pass was cut off.
-            shared.settle(&order, outcome.unwrap_or(Outcome::Settled));
-            drop(slot);
-        });
+        if let Some(order) = shared.queue.take() {
+            tasks.spawn(work_on(shared.clone(), order, slot, shutdown.clone()));
+        }
     }
+}
+
+async fn work_on(shared: Arc<Shared>, order: OrderKey, slot: Slot, shutdown: CancellationToken) {
+    let outcome = match shared.ownership.begin(&order.cluster) {
+        Some(turn) => slot.lend(turn.within(shared.pass(&order, &shutdown))).await,
+        None => None,
+    };
+    // The replica that has the workspace now goes on from wherever a pass was cut off.
+    shared.settle(&order, outcome.unwrap_or(Outcome::Settled));
 }
 
 impl Shared {
@@ -185,19 +199,29 @@ impl Shared {
     }
 
     fn settle(&self, order: &OrderKey, outcome: Outcome) {
-        self.metrics.passed(match outcome {
-            Outcome::Gone => PassOutcome::Gone,
-            Outcome::Settled => PassOutcome::Settled,
-            Outcome::Failed(_) => PassOutcome::Failed,
-        });
-        match outcome {
-            Outcome::Gone => {
-                self.dependents.forget(order);
-                self.queue.done(order, None);
-            }
-            Outcome::Settled => self.queue.done(order, None),
-            Outcome::Failed(delay) => self.queue.done(order, Some(delay)),
+        let (outcome, again_after) = match outcome {
+            Outcome::Gone => (PassOutcome::Gone, None),
+            Outcome::Settled => (PassOutcome::Settled, None),
+            Outcome::Failed(delay) => (PassOutcome::Failed, Some(delay)),
+        };
+        if outcome == PassOutcome::Gone {
+            self.dependents.forget(order).iter().for_each(|key| self.known.release(key));
         }
+        self.metrics.passed(outcome);
+        if let Some(heard) = self.queue.done(order, again_after) {
+            self.metrics.settled_after(heard.elapsed());
+        }
+        self.metrics.set_queue_depth(self.queue.depth());
+        let (orders, copies) = self.known.counts();
+        self.metrics.set_orders(orders);
+        self.metrics.set_copies(copies);
+    }
+}
+
+impl Drop for Shared {
+    /// The caches may be shared with other syncs.
+    fn drop(&mut self) {
+        self.dependents.objects().iter().for_each(|key| self.known.release(key));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Publishes one PublishedResource.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kdp_core::{
@@ -14,7 +14,6 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use super::{
     AgentOptions, Mandate,
@@ -24,7 +23,7 @@ use super::{
 use crate::{
     api::{PublishedResource, PublishedResourceSpec, Side},
     diagnostic::Diagnostic,
-    driver::{Caches, MANAGER, Remote, RunningSync, in_time},
+    driver::{Caches, MANAGER, Remote, RunningSync, Slots, in_time},
     engine::{Kinds, Plan, PlanOptions, needed_kinds},
     event::event,
     publish::{Export, Projection, claims, project, resource_schema},
@@ -38,7 +37,7 @@ pub(super) struct Publisher {
     pub(super) provider: Client,
     pub(super) options: AgentOptions,
     remote: Remote,
-    slots: Arc<Semaphore>,
+    slots: Slots,
     pub(super) mandate: Mandate,
     pub(super) telemetry: Telemetry,
 }
@@ -91,7 +90,7 @@ impl Publisher {
         provider: Client,
         options: AgentOptions,
         remote: Remote,
-        slots: Arc<Semaphore>,
+        slots: Slots,
         mandate: Mandate,
         telemetry: Telemetry,
     ) -> Self {

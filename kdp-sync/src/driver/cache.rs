@@ -1,22 +1,24 @@
 //! The objects of one kind on one side, in memory.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
-    ops::Bound,
     sync::{Arc, Weak},
 };
 
 use kdp_core::api::CLUSTER_ANNOTATION;
-use kube::{api::DynamicObject, core::SelectorExt, runtime::watcher::Event};
-use parking_lot::{Mutex, RwLock};
+use kube::runtime::watcher::Event;
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::Shared;
+use super::{
+    Shared,
+    sent::Sent,
+    store::{Answer, Id, Store},
+};
 use crate::{
     api::Side,
-    engine::{ListQuery, ObjectKey, OrderKey, Place, identity},
+    engine::{ListQuery, ObjectKey, OrderKey, Place},
     object::{self, ResourceType},
 };
 
@@ -27,6 +29,7 @@ pub(super) struct Scope {
     pub(super) types: Arc<ResourceType>,
     /// Everything when absent.
     pub(super) part: Option<Part>,
+    pub(super) keeps: Keeps,
 }
 
 /// A part of the objects of a kind.
@@ -36,9 +39,20 @@ pub(super) struct Part {
     pub(super) label_selector: String,
 }
 
+/// What a cache keeps of the objects it covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Keeps {
+    /// All of each.
+    Everything,
+    /// All of those that orders ask about; of the others, beyond a little, name and labels only:
+    /// most objects of such a kind have nothing to do with any order.
+    WhatIsAsked,
+}
+
 /// An object was written, or is gone.
 pub(super) struct Change<'a> {
     pub(super) key: &'a ObjectKey,
+    /// What was known of it; of an object that nobody asked about, perhaps name and labels only.
     pub(super) before: Option<&'a Arc<Value>>,
     pub(super) after: Option<&'a Arc<Value>>,
     /// The order in whose pass it was written, when it is known.
@@ -61,33 +75,16 @@ pub(super) type Listener = dyn Fn(&Scope, &Change<'_>) + Send + Sync;
 /// the watch then changes nothing.
 pub(super) struct Cache {
     scope: Scope,
-    state: RwLock<State>,
+    store: Mutex<Store>,
     listeners: Mutex<Vec<Weak<Listener>>>,
     is_synced: watch::Sender<bool>,
 }
 
-#[derive(Default)]
-struct State {
-    objects: BTreeMap<Id, Held>,
-    /// By the labels that name the order of a copy.
-    copies: HashMap<Identity, BTreeSet<Id>>,
-    /// Counts full lists.
-    epoch: u64,
-}
-
-type Id = (Place, Option<String>, String);
-type Identity = Vec<(&'static str, String)>;
-
-struct Held {
-    object: Arc<Value>,
-    /// The full list it was last seen in, or written after.
-    epoch: u64,
-}
-
 impl Cache {
     pub(super) fn new(scope: Scope) -> Self {
-        let is_synced = watch::Sender::new(false);
-        Self { scope, state: RwLock::default(), listeners: Mutex::default(), is_synced }
+        let has_copies = scope.side == Side::Service && scope.part.is_none() && scope.keeps == Keeps::Everything;
+        let store = Mutex::new(Store::new(scope.keeps, has_copies));
+        Self { scope, store, listeners: Mutex::default(), is_synced: watch::Sender::new(false) }
     }
 
     pub(super) fn scope(&self) -> &Scope {
@@ -106,53 +103,78 @@ impl Cache {
         let _ = self.is_synced.subscribe().wait_for(|synced| *synced).await;
     }
 
-    pub(super) fn get(&self, key: &ObjectKey) -> Option<Arc<Value>> {
-        Some(self.state.read().objects.get(&id(key))?.object.clone())
+    /// The object; `Unread` when it is there, but all of it is not known.
+    pub(super) fn get(&self, key: &ObjectKey) -> Answer<Option<Arc<Value>>> {
+        self.store.lock().get(&id(key))
     }
 
-    pub(super) fn list(&self, query: &ListQuery) -> Vec<Arc<Value>> {
-        let state = self.state.read();
-        let from = (query.place.clone(), query.namespace.clone(), String::new());
-        let objects = state.objects.range((Bound::Included(from), Bound::Unbounded));
-        objects
-            .take_while(|((place, namespace, _), _)| {
-                *place == query.place && (query.namespace.is_none() || *namespace == query.namespace)
-            })
-            .filter(|(_, held)| query.selector.matches(&object::labels(&held.object)))
-            .map(|(_, held)| held.object.clone())
-            .collect()
+    /// The objects; `Unread` when all of one of them is not known.
+    pub(super) fn list(&self, query: &ListQuery) -> Answer<Vec<Arc<Value>>> {
+        self.store.lock().list(&query.place, query.namespace.as_ref(), &query.selector)
     }
 
     /// The objects whose labels say that they are the copy of this order.
     pub(super) fn copies(&self, order: &OrderKey) -> Vec<Arc<Value>> {
-        let state = self.state.read();
-        let ids = state.copies.get(&identity(order).into_iter().collect::<Vec<_>>());
-        ids.into_iter().flatten().map(|id| state.objects[id].object.clone()).collect()
+        self.store.lock().copies(order)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.store.lock().len()
+    }
+
+    /// How many orders have a copy here.
+    pub(super) fn copies_len(&self) -> usize {
+        self.store.lock().copies_len()
     }
 
     pub(super) fn keys(&self) -> Vec<ObjectKey> {
-        self.state.read().objects.keys().map(|id| self.key(id.clone())).collect()
+        self.store.lock().ids().map(|id| self.key(id.clone())).collect()
+    }
+
+    /// The version of an object that is known.
+    pub(super) fn version(&self, key: &ObjectKey) -> Option<String> {
+        self.store.lock().version(&id(key)).map(ToOwned::to_owned)
+    }
+
+    /// Takes in that a list did not have the object, unless another version than this is known.
+    pub(super) fn lost(&self, key: &ObjectKey, version: &str) {
+        let id = id(key);
+        let removed = self.store.lock().remove_version(&id, version);
+        if let Some(before) = removed {
+            self.tell(&id, Some(&before), None, None);
+        }
+    }
+
+    /// What an object of the watch is; `None` when the control plane does not say whose it is.
+    pub(super) fn key_of(&self, sent: &Sent) -> Option<ObjectKey> {
+        self.id_of(&sent.object).map(|id| self.key(id))
+    }
+
+    /// From now on all of the object is kept, until it was [released](Self::release) as often.
+    pub(super) fn ask(&self, key: &ObjectKey) {
+        self.store.lock().ask(id(key));
+    }
+
+    pub(super) fn release(&self, key: &ObjectKey) {
+        self.store.lock().release(&id(key));
     }
 
     /// Takes in an event of the watch.
-    pub(super) fn apply(&self, event: Event<DynamicObject>) {
+    pub(super) fn apply(&self, event: Event<Sent>) {
         match event {
-            Event::Init => self.state.write().epoch += 1,
-            Event::InitApply(object) | Event::Apply(object) => {
-                if let Some((id, object)) = self.read(object) {
+            Event::Init => self.store.lock().begin_list(),
+            Event::InitApply(sent) | Event::Apply(sent) => {
+                if let Some((id, object)) = self.read(sent) {
                     self.put(&id, object, None);
                 }
             }
-            Event::Delete(object) => {
-                if let Some((id, object)) = self.read(object) {
+            Event::Delete(sent) => {
+                if let Some((id, object)) = self.read(sent) {
                     self.remove(&id, Some(&object), None);
                 }
             }
             Event::InitDone => {
-                let state = self.state.read();
-                let lost = state.objects.iter().filter(|(_, held)| held.epoch < state.epoch);
-                let lost: Vec<Id> = lost.map(|(id, _)| id.clone()).collect();
-                drop(state);
+                let lost = self.store.lock().unlisted();
                 for id in lost {
                     self.remove(&id, None, None);
                 }
@@ -166,6 +188,14 @@ impl Cache {
         self.put(&id(key), self.normal(object), Some(by));
     }
 
+    /// Takes in what was read, because all of the object was not known.
+    pub(super) fn looked_up(&self, key: &ObjectKey, object: Value, by: By<'_>) {
+        let (id, object) = (id(key), self.normal(object));
+        if !self.store.lock().complete(&id, &object) {
+            self.put(&id, object, Some(by));
+        }
+    }
+
     /// Takes in that the object is gone.
     pub(super) fn gone(&self, key: &ObjectKey, by: By<'_>) {
         self.remove(&id(key), None, Some(by));
@@ -173,36 +203,17 @@ impl Cache {
 
     fn put(&self, id: &Id, object: Value, by: Option<By<'_>>) {
         let object = Arc::new(object);
-        let before = {
-            let mut state = self.state.write();
-            let epoch = state.epoch;
-            if let Some(held) = state.objects.get_mut(id)
-                && !is_newer(&object, &held.object)
-            {
-                held.epoch = epoch;
-                return;
-            }
-            let before = state.objects.insert(id.clone(), Held { object: object.clone(), epoch });
-            let before = before.map(|held| held.object);
-            state.reindex(id, before.as_ref(), Some(&object));
-            before
-        };
-        self.tell(id, before.as_ref(), Some(&object), by);
+        let put = self.store.lock().put(id, &object);
+        if let Some(before) = put {
+            self.tell(id, before.as_ref(), Some(&object), by);
+        }
     }
 
     fn remove(&self, id: &Id, last: Option<&Value>, by: Option<By<'_>>) {
-        let before = {
-            let mut state = self.state.write();
-            // The deletion of an object whose name was given to a new one since.
-            let is_other = |held: &Held| last.is_some_and(|last| object::uid(last) != object::uid(&held.object));
-            if state.objects.get(id).is_none_or(is_other) {
-                return;
-            }
-            let before = state.objects.remove(id).map(|held| held.object);
-            state.reindex(id, before.as_ref(), None);
-            before
-        };
-        self.tell(id, before.as_ref(), None, by);
+        let removed = self.store.lock().remove(id, last);
+        if let Some(before) = removed {
+            self.tell(id, Some(&before), None, by);
+        }
     }
 
     fn tell(&self, id: &Id, before: Option<&Arc<Value>>, after: Option<&Arc<Value>>, by: Option<By<'_>>) {
@@ -214,53 +225,27 @@ impl Cache {
     }
 
     /// An object of the watch; `None` when the control plane does not say whose it is.
-    fn read(&self, mut object: DynamicObject) -> Option<(Id, Value)> {
-        object.metadata.managed_fields = None;
-        let object = match serde_json::to_value(object) {
-            Ok(object) => self.normal(object),
-            Err(error) => {
-                tracing::error!(kind = %self.scope.types.kind, %error, "watch.unreadable");
-                return None;
-            }
-        };
-        let place = match self.scope.side {
-            Side::Service => Place::Service,
-            Side::Kcp => Place::Workspace(object::annotation(&object, CLUSTER_ANNOTATION)?.parse().ok()?),
-        };
-        let id = (place, object::namespace(&object).map(Into::into), object::name(&object).to_owned());
-        Some((id, object))
+    fn read(&self, sent: Sent) -> Option<(Id, Value)> {
+        Some((self.id_of(&sent.object)?, self.normal(sent.object)))
     }
 
-    /// Items of lists do not say their kind, and who manages which field is of no interest.
+    fn id_of(&self, object: &Value) -> Option<Id> {
+        let place = match self.scope.side {
+            Side::Service => Place::Service,
+            Side::Kcp => Place::Workspace(object::annotation(object, CLUSTER_ANNOTATION)?.parse().ok()?),
+        };
+        Some((place, object::namespace(object).map(Into::into), object::name(object).to_owned()))
+    }
+
+    /// Items of lists do not say their kind.
     fn normal(&self, mut object: Value) -> Value {
         object["apiVersion"] = self.scope.types.api_version().into();
         object["kind"] = self.scope.types.kind.clone().into();
-        object::child(&mut object, "metadata").remove("managedFields");
         object
     }
 
     fn key(&self, (place, namespace, name): Id) -> ObjectKey {
         ObjectKey { place, types: self.scope.types.clone(), namespace, name }
-    }
-}
-
-impl State {
-    fn reindex(&mut self, id: &Id, before: Option<&Arc<Value>>, after: Option<&Arc<Value>>) {
-        let (before, after) = (before.and_then(|o| identity_of(o)), after.and_then(|o| identity_of(o)));
-        if before == after {
-            return;
-        }
-        if let Some(before) = before
-            && let Some(ids) = self.copies.get_mut(&before)
-        {
-            ids.remove(id);
-            if ids.is_empty() {
-                self.copies.remove(&before);
-            }
-        }
-        if let Some(after) = after {
-            self.copies.entry(after).or_default().insert(id.clone());
-        }
     }
 }
 
@@ -272,22 +257,6 @@ impl fmt::Debug for Cache {
 
 fn id(key: &ObjectKey) -> Id {
     (key.place.clone(), key.namespace.clone(), key.name.clone())
-}
-
-/// The labels that name the order of a copy, as far as they are there.
-fn identity_of(object: &Value) -> Option<Identity> {
-    let labels = crate::wire::IDENTITY_LABELS.iter();
-    let found: Identity = labels.filter_map(|key| Some((*key, object::label(object, key)?.to_owned()))).collect();
-    (!found.is_empty()).then_some(found)
-}
-
-/// Whether the version is another one, and not an older one of the same object.
-fn is_newer(new: &Value, old: &Value) -> bool {
-    let revision = |object| object::resource_version(object).and_then(|version| version.parse::<u64>().ok());
-    match (revision(new), revision(old)) {
-        (Some(new_revision), Some(old_revision)) if object::uid(new) == object::uid(old) => new_revision > old_revision,
-        _ => object::resource_version(new) != object::resource_version(old) || object::uid(new) != object::uid(old),
-    }
 }
 
 #[cfg(test)]

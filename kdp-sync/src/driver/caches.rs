@@ -10,10 +10,10 @@ use futures::TryStreamExt;
 use kdp_core::reconcile::{Chain, backoff};
 use kube::{
     Api, Client,
-    api::DynamicObject,
     runtime::watcher::{self, watcher},
 };
 use parking_lot::Mutex;
+use rand::Rng;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -23,8 +23,12 @@ use super::{
     cache::{Cache, Scope},
     endpoints::{Address, Endpoints},
     merge::Merge,
+    sent::Sent,
 };
 use crate::{api::Side, health::WatchHealth, telemetry::Telemetry};
+
+/// For how long a watch is asked for; it goes on where it ended.
+const WATCH_SECONDS: std::ops::Range<u32> = 180..290;
 
 /// Makes caches, and shares each among those who need it at the same time.
 pub(crate) struct Caches {
@@ -88,7 +92,7 @@ impl fmt::Debug for Caches {
     }
 }
 
-fn api(client: Client, scope: &Scope) -> Api<DynamicObject> {
+fn api(client: Client, scope: &Scope) -> Api<Sent> {
     let resource = scope.types.api_resource();
     match &scope.part {
         Some(part) => Api::namespaced_with(client, &part.namespace, &resource),
@@ -150,14 +154,16 @@ async fn follow_all(
 }
 
 async fn follow(
-    api: Api<DynamicObject>,
+    api: Api<Sent>,
     scope: Scope,
     health: WatchHealth,
     shutdown: CancellationToken,
-    hear: impl Fn(watcher::Event<DynamicObject>),
+    hear: impl Fn(watcher::Event<Sent>),
 ) {
     let label_selector = scope.part.as_ref().map(|part| part.label_selector.clone());
-    let config = watcher::Config { label_selector, ..watcher::Config::default() };
+    // Watches that began together do not all end together.
+    let timeout = Some(rand::rng().random_range(WATCH_SECONDS));
+    let config = watcher::Config { label_selector, timeout, ..watcher::Config::default() };
     let mut events = std::pin::pin!(watcher(api, config));
     let mut failures = 0;
     loop {
@@ -189,3 +195,6 @@ async fn follow(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,17 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use kdp_core::{LogicalClusterName, api::CLUSTER_ANNOTATION};
-use kube::{ResourceExt, api::DynamicObject, runtime::watcher::Event};
+use kube::runtime::watcher::Event;
 
 use super::{
     cache::Cache,
     endpoints::{Address, Endpoints},
+    sent::Sent,
 };
-use crate::{
-    engine::{ObjectKey, Place},
-    object,
-};
+use crate::engine::{ObjectKey, Place};
 
 /// Feeds a cache from the watches of all addresses.
 ///
@@ -34,7 +31,7 @@ struct State {
     current: BTreeSet<Address>,
     listed: BTreeSet<Address>,
     /// What was known of an address when its list began, and is not in it so far.
-    unlisted: BTreeMap<Address, HashMap<ObjectKey, Option<String>>>,
+    unlisted: BTreeMap<Address, HashMap<ObjectKey, String>>,
     is_filled: bool,
 }
 
@@ -54,7 +51,7 @@ impl Merge {
     }
 
     /// Takes in an event of the watch at an address.
-    pub(super) fn hear(&mut self, address: &Address, event: Event<DynamicObject>) {
+    pub(super) fn hear(&mut self, address: &Address, event: Event<Sent>) {
         if !self.state.current.contains(address) {
             return;
         }
@@ -64,7 +61,7 @@ impl Merge {
                 self.state.unlisted.insert(address.clone(), known);
             }
             Event::InitApply(object) | Event::Apply(object) => {
-                let Some(key) = self.key(&object) else { return };
+                let Some(key) = self.cache.key_of(&object) else { return };
                 if let Place::Workspace(cluster) = &key.place {
                     self.endpoints.heard(cluster, address);
                 }
@@ -74,7 +71,7 @@ impl Merge {
                 self.cache.apply(Event::Apply(object));
             }
             Event::Delete(object) => {
-                let key = self.key(&object);
+                let key = self.cache.key_of(&object);
                 // A workspace that has moved is told of by its new address.
                 if key.is_some_and(|key| self.lives_at(&key, address)) {
                     self.cache.apply(Event::Delete(object));
@@ -82,7 +79,8 @@ impl Merge {
             }
             Event::InitDone => {
                 let lost = self.state.unlisted.remove(address).unwrap_or_default();
-                self.remove(lost);
+                // What was written meanwhile is left to the watch.
+                lost.iter().for_each(|(key, version)| self.cache.lost(key, version));
                 self.state.listed.insert(address.clone());
                 self.fill();
             }
@@ -97,45 +95,15 @@ impl Merge {
         }
     }
 
-    fn known_at(&self, address: &Address) -> HashMap<ObjectKey, Option<String>> {
+    fn known_at(&self, address: &Address) -> HashMap<ObjectKey, String> {
         let keys = self.cache.keys().into_iter().filter(|key| self.lives_at(key, address));
-        keys.map(|key| (self.version(&key), key)).map(|(version, key)| (key, version)).collect()
-    }
-
-    /// Removes what a list did not have. What was written meanwhile is left to the watch.
-    fn remove(&self, lost: HashMap<ObjectKey, Option<String>>) {
-        for (key, version) in lost {
-            let Some(object) = self.cache.get(&key) else { continue };
-            if self.version(&key) != version {
-                continue;
-            }
-            match serde_json::from_value((*object).clone()) {
-                Ok(object) => self.cache.apply(Event::Delete(object)),
-                Err(error) => tracing::error!(%key, %error, "watch.unreadable"),
-            }
-        }
-    }
-
-    fn version(&self, key: &ObjectKey) -> Option<String> {
-        object::resource_version(&*self.cache.get(key)?).map(ToOwned::to_owned)
+        keys.filter_map(|key| Some((self.cache.version(&key)?, key))).map(|(version, key)| (key, version)).collect()
     }
 
     fn lives_at(&self, key: &ObjectKey, address: &Address) -> bool {
         matches!(&key.place, Place::Workspace(cluster) if self.endpoints.lives_at(cluster, address))
     }
-
-    /// What the object is; `None` when the control plane does not say whose it is.
-    fn key(&self, object: &DynamicObject) -> Option<ObjectKey> {
-        let cluster: LogicalClusterName = object.annotations().get(CLUSTER_ANNOTATION)?.parse().ok()?;
-        let types = self.cache.scope().types.clone();
-        Some(ObjectKey {
-            place: Place::Workspace(cluster),
-            types,
-            namespace: object.namespace(),
-            name: object.name_any(),
-        })
-    }
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

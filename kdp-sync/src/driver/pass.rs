@@ -1,11 +1,8 @@
 //! One pass over an order: decide and act until there is nothing to do.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
-use kdp_core::{
-    Error, ErrorKind,
-    reconcile::{Chain, backoff},
-};
+use kdp_core::{Error, ErrorKind, reconcile::Chain};
 use kube::core::Selector;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -13,15 +10,15 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Shared,
     cache::By,
+    dependents::Difference,
     remote::Deleted,
-    world::{PassWorld, Seen},
+    retry::Class,
+    world::{PassWorld, Seen, side_of},
 };
 use crate::{
-    engine::{
-        Batch, Command, Facts, ListQuery, Next, ObjectKey, OrderKey, Part, Place, Problem, Query, decide, identity,
-    },
+    engine::{Batch, Command, Facts, ListQuery, Next, OrderKey, Part, Place, Problem, Query, decide, identity},
     event::event,
-    object::{self, ResourceType},
+    metrics::Verb,
 };
 
 /// More steps than any order needs at once: what comes after is left to the next pass.
@@ -45,6 +42,7 @@ impl Shared {
         let mut seen = Seen::default();
         let mut failed = BTreeSet::new();
         let mut problems = Vec::new();
+        let mut classes = Vec::new();
         let mut last: Option<Batch> = None;
         for _ in 0..MOST_STEPS {
             // Between two steps everything is consistent: the next agent goes on from here.
@@ -54,8 +52,12 @@ impl Shared {
             let (next, grew) = self.decide(order, &seen, &failed);
             match next {
                 Next::Look(query) => match self.look(&query).await {
-                    Ok(found) => seen.remember(query, found),
+                    Ok(found) => {
+                        self.known.looked_up(&query, &found, By { sync: self, order });
+                        seen.remember(query, found);
+                    }
                     Err(error) => {
+                        classes.push(self.classify(&error));
                         problems.push(problem(Part::Primary, &error));
                         break;
                     }
@@ -63,13 +65,16 @@ impl Shared {
                 Next::Act(batch) => {
                     seen.clear();
                     let result = if last.as_ref() == Some(&batch) {
-                        Err("the API server accepts the write, but does not keep what was written".into())
+                        let message = "the API server accepts the write, but does not keep what was written";
+                        Err((Class::Undecided, message.to_owned()))
                     } else {
-                        self.act(order, &batch).await.map_err(|error| Chain(&error).to_string())
+                        let acted = self.act(order, &batch).await;
+                        acted.map_err(|error| (self.classify(&error), Chain(&error).to_string()))
                     };
                     let part = batch.part;
                     last = Some(batch);
-                    if let Err(message) = result {
+                    if let Err((class, message)) = result {
+                        classes.push(class);
                         problems.push(Problem { part, message });
                         if part == Part::Primary {
                             break;
@@ -79,37 +84,47 @@ impl Shared {
                 }
                 Next::Settled(_) if grew => {}
                 Next::Settled(more) => {
+                    classes.extend(more.iter().map(|_| Class::Undecided));
                     problems.extend(more);
-                    return self.conclude(order, problems).await;
+                    return self.conclude(order, &problems, &classes);
                 }
             }
         }
-        self.conclude(order, problems).await
+        self.conclude(order, &problems, &classes)
     }
 
     fn decide(&self, order: &OrderKey, seen: &Seen, failed: &BTreeSet<Part>) -> (Next, bool) {
         let world = PassWorld { known: &self.known, seen };
         let facts = Facts::new(&world);
         let next = decide(&self.plan, order, &facts, failed);
-        (next, self.dependents.remember(order, facts.into_asked()))
+        let Difference { grew, asked, released } = self.dependents.remember(order, facts.into_asked());
+        asked.iter().for_each(|key| self.known.ask(key));
+        released.iter().for_each(|key| self.known.release(key));
+        (next, grew)
     }
 
     /// Ends a pass: tells about problems that are new, and says when to try again.
-    async fn conclude(&self, order: &OrderKey, problems: Vec<Problem>) -> Outcome {
-        let (news, failures) = self.failures.record(order, &problems);
+    fn conclude(&self, order: &OrderKey, problems: &[Problem], classes: &[Class]) -> Outcome {
+        let (is_new, failures) = self.failures.record(order, problems);
         if failures == 0 {
             let exists = self.known.order(&self.plan.order_object(order)).is_some();
             return if exists { Outcome::Settled } else { Outcome::Gone };
         }
-        let delay = backoff(failures);
-        for Problem { part, message } in &problems {
+        let delays = classes.iter().map(|class| class.delay(failures));
+        let delay = delays.min().unwrap_or_else(|| Class::Undecided.delay(failures));
+        for Problem { part, message } in problems {
             tracing::warn!(?part, message, ?delay, "order.failed");
         }
-        if news {
+        if is_new {
             let note = "the order could not be brought up to date; it is tried again";
-            self.tell(order, "Warning", "ReconcilingError", note).await;
+            self.tell(order, "Warning", "ReconcilingError", note);
         }
         Outcome::Failed(delay)
+    }
+
+    fn classify(&self, error: &Error) -> Class {
+        self.metrics.failed(error.kind());
+        Class::of(error)
     }
 
     async fn look(&self, query: &Query) -> Result<Vec<Value>, Error> {
@@ -156,25 +171,31 @@ impl Shared {
                     Deleted::Held(object) => self.known.wrote(key, &object, by),
                 }
             }
-            Command::Tell { reason, note } => self.tell(order, "Normal", reason, note).await,
+            Command::Tell { reason, note } => self.tell(order, "Normal", reason, note),
+        }
+        if let Some((place, verb)) = write_of(command) {
+            self.metrics.wrote(side_of(place), verb);
         }
         Ok(())
     }
 
-    /// Writes an Event for the tenant. An order is not held up when that fails.
-    async fn tell(&self, order: &OrderKey, type_: &str, reason: &str, note: &str) {
-        let key = self.plan.order_object(order);
-        let Some(object) = self.known.order(&key) else { return };
-        let event = event(&object, type_, reason, note, &self.plan.agent);
-        let event_key = ObjectKey {
-            place: key.place,
-            types: Arc::new(ResourceType::core("Event", "events")),
-            namespace: object::namespace(&event).map(Into::into),
-            name: object::name(&event).into(),
-        };
-        if let Err(error) = self.remote.create(&event_key, &event).await {
-            tracing::debug!(reason, error = %Chain(&error), "event.failed");
+    /// Has an Event written for the tenant.
+    fn tell(&self, order: &OrderKey, type_: &str, reason: &str, note: &str) {
+        if let Some(object) = self.known.order(&self.plan.order_object(order)) {
+            self.news.push(&order.cluster, event(&object, type_, reason, note, &self.plan.agent));
         }
+    }
+}
+
+/// Where a command writes, and what it does there; making a namespace rarely is a write.
+fn write_of(command: &Command) -> Option<(&Place, Verb)> {
+    match command {
+        Command::Create { key, .. } => Some((&key.place, Verb::Create)),
+        Command::Patch { key, .. } => Some((&key.place, Verb::Patch)),
+        Command::Replace { key, .. } => Some((&key.place, Verb::Replace)),
+        Command::ReplaceStatus { key, .. } => Some((&key.place, Verb::ReplaceStatus)),
+        Command::Delete { key, .. } => Some((&key.place, Verb::Delete)),
+        Command::EnsureNamespace { .. } | Command::Tell { .. } => None,
     }
 }
 

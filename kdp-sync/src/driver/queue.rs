@@ -1,7 +1,7 @@
 //! Which order is worked on next.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     time::Duration,
 };
 
@@ -11,163 +11,165 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::engine::OrderKey;
 
-/// Orders with something to do: each at most once, never two passes of one at a time, and the
-/// workspaces in turn, so that one with many orders does not hold up the others.
-#[derive(Debug, Default)]
+/// Orders with something to do: each at most once, and never two passes of one at a time.
+///
+/// Workspaces take turns, and no workspace has more than its share of passes at a time: neither
+/// many orders of one tenant nor slow ones hold up those of another. All that is kept is bounded
+/// by the number of orders.
+#[derive(Debug)]
 pub(super) struct Queue {
+    /// How many passes of one workspace there may be at a time.
+    share: usize,
     state: Mutex<State>,
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// The workspaces with something ready and less than their share running, each once.
     turns: VecDeque<LogicalClusterName>,
     ready: HashMap<LogicalClusterName, VecDeque<OrderKey>>,
-    queued: HashSet<OrderKey>,
-    running: HashSet<OrderKey>,
+    /// Each since when it was heard of.
+    queued: HashMap<OrderKey, Instant>,
+    running: HashMap<OrderKey, Instant>,
+    /// How many of each workspace are running.
+    busy: HashMap<LogicalClusterName, usize>,
     /// Pushed while running.
-    again: HashSet<OrderKey>,
+    again: HashMap<OrderKey, Instant>,
     later: BTreeSet<(Instant, OrderKey)>,
-    due: HashMap<OrderKey, Instant>,
+    due: HashMap<OrderKey, Due>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    at: Instant,
+    heard: Instant,
 }
 
 impl Queue {
+    /// An empty queue that hands out at most `share` orders of a workspace at a time.
+    pub(super) fn new(share: usize) -> Self {
+        Self { share: share.max(1), state: Mutex::default(), changed: Notify::new() }
+    }
+
     /// Has the order worked on soon.
     pub(super) fn push(&self, order: OrderKey) {
-        self.state.lock().push(order);
+        self.state.lock().push(order, Instant::now(), self.share);
         self.changed.notify_one();
     }
 
-    /// The next order; it counts as running until [`Queue::done`]. Cancel-safe.
-    pub(super) async fn next(&self) -> OrderKey {
+    /// Completes once [`Queue::take`] has something to give. Cancel-safe.
+    pub(super) async fn ready(&self) {
         loop {
-            let (order, due) = self.state.lock().take(Instant::now());
-            if let Some(order) = order {
-                return order;
-            }
-            match due {
+            let next = {
+                let mut state = self.state.lock();
+                state.wake(Instant::now(), self.share);
+                if !state.turns.is_empty() {
+                    return;
+                }
+                state.later.first().map(|(due, _)| *due)
+            };
+            match next {
                 Some(due) => {
-                    tokio::select! {
-                        () = self.changed.notified() => {}
-                        () = tokio::time::sleep_until(due) => {}
-                    }
+                    // Either is a reason to look again.
+                    let _ = tokio::time::timeout_at(due, self.changed.notified()).await;
                 }
                 None => self.changed.notified().await,
             }
         }
     }
 
-    /// Ends the pass of an order, and has it worked on again after a while if it is said.
-    pub(super) fn done(&self, order: &OrderKey, again_after: Option<Duration>) {
+    /// The order whose turn it is; it counts as running until [`Queue::done`].
+    pub(super) fn take(&self) -> Option<OrderKey> {
+        self.state.lock().take(self.share)
+    }
+
+    /// Ends the pass of an order, and has it worked on again after a while if it is said. If not,
+    /// returns when the change that the pass was for was heard of.
+    pub(super) fn done(&self, order: &OrderKey, again_after: Option<Duration>) -> Option<Instant> {
         let mut state = self.state.lock();
-        state.running.remove(order);
-        if state.again.remove(order) {
-            state.push(order.clone());
+        let heard = state.end(order, self.share)?;
+        if let Some(again) = state.again.remove(order) {
+            let heard = if again_after.is_some() { heard } else { again };
+            state.push(order.clone(), heard, self.share);
         } else if let Some(delay) = again_after {
-            let due = Instant::now() + delay;
-            state.due.insert(order.clone(), due);
-            state.later.insert((due, order.clone()));
+            let at = Instant::now() + delay;
+            state.due.insert(order.clone(), Due { at, heard });
+            state.later.insert((at, order.clone()));
         }
         drop(state);
         self.changed.notify_one();
+        again_after.is_none().then_some(heard)
+    }
+
+    /// How many orders wait for their turn.
+    pub(super) fn depth(&self) -> usize {
+        self.state.lock().queued.len()
     }
 }
 
 impl State {
-    fn push(&mut self, order: OrderKey) {
-        if self.running.contains(&order) {
-            self.again.insert(order);
+    fn push(&mut self, order: OrderKey, heard: Instant, share: usize) {
+        if self.running.contains_key(&order) {
+            self.again.entry(order).or_insert(heard);
             return;
         }
+        if self.queued.contains_key(&order) {
+            return;
+        }
+        let mut heard = heard;
         if let Some(due) = self.due.remove(&order) {
-            self.later.remove(&(due, order.clone()));
+            self.later.remove(&(due.at, order.clone()));
+            heard = due.heard;
         }
-        if !self.queued.insert(order.clone()) {
-            return;
-        }
+        self.queued.insert(order.clone(), heard);
+        let has_room = self.busy.get(&order.cluster).is_none_or(|busy| *busy < share);
         let of_cluster = self.ready.entry(order.cluster.clone()).or_default();
-        if of_cluster.is_empty() {
+        if of_cluster.is_empty() && has_room {
             self.turns.push_back(order.cluster.clone());
         }
         of_cluster.push_back(order);
     }
 
-    /// The order whose turn it is, or the time at which the next one is due.
-    fn take(&mut self, now: Instant) -> (Option<OrderKey>, Option<Instant>) {
-        while let Some((due, order)) = self.later.first().cloned().filter(|(due, _)| *due <= now) {
-            self.later.remove(&(due, order.clone()));
-            self.due.remove(&order);
-            self.push(order);
+    /// Pushes the orders whose time has come.
+    fn wake(&mut self, now: Instant, share: usize) {
+        while self.later.first().is_some_and(|(due, _)| *due <= now)
+            && let Some((_, order)) = self.later.pop_first()
+        {
+            self.push(order, now, share);
         }
-        let Some(cluster) = self.turns.pop_front() else { return (None, self.later.first().map(|(due, _)| *due)) };
-        let Some(of_cluster) = self.ready.get_mut(&cluster) else { return (None, None) };
-        let order = of_cluster.pop_front();
+    }
+
+    fn take(&mut self, share: usize) -> Option<OrderKey> {
+        let cluster = self.turns.pop_front()?;
+        let of_cluster = self.ready.get_mut(&cluster)?;
+        let order = of_cluster.pop_front()?;
+        let busy = self.busy.entry(cluster.clone()).or_default();
+        *busy += 1;
         if of_cluster.is_empty() {
             self.ready.remove(&cluster);
-        } else {
+        } else if *busy < share {
             self.turns.push_back(cluster);
         }
-        if let Some(order) = &order {
-            self.queued.remove(order);
-            self.running.insert(order.clone());
+        let heard = self.queued.remove(&order)?;
+        self.running.insert(order.clone(), heard);
+        Some(order)
+    }
+
+    fn end(&mut self, order: &OrderKey, share: usize) -> Option<Instant> {
+        let heard = self.running.remove(order)?;
+        let busy = self.busy.get_mut(&order.cluster)?;
+        let had_no_room = *busy >= share;
+        *busy -= 1;
+        if *busy == 0 {
+            self.busy.remove(&order.cluster);
         }
-        (order, None)
+        if had_no_room && self.ready.contains_key(&order.cluster) {
+            self.turns.push_back(order.cluster.clone());
+        }
+        Some(heard)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn order(cluster: &str, name: &str) -> OrderKey {
-        OrderKey { cluster: cluster.parse().unwrap(), namespace: None, name: name.into() }
-    }
-
-    async fn next(queue: &Queue) -> Option<String> {
-        let next = tokio::time::timeout(Duration::from_millis(5), queue.next()).await;
-        next.ok().map(|order| order.to_string())
-    }
-
-    #[tokio::test]
-    async fn workspaces_take_turns() {
-        let queue = Queue::default();
-        for name in ["1", "2", "3"] {
-            queue.push(order("a", name));
-        }
-        queue.push(order("b", "1"));
-        let mut seen = Vec::new();
-        while let Some(next) = next(&queue).await {
-            seen.push(next);
-        }
-        assert_eq!(seen, ["a|/1", "b|/1", "a|/2", "a|/3"]);
-    }
-
-    #[tokio::test]
-    async fn an_order_never_runs_twice_at_a_time_and_no_change_is_lost() {
-        let queue = Queue::default();
-        queue.push(order("a", "1"));
-        queue.push(order("a", "1"));
-        assert!(next(&queue).await.is_some());
-        queue.push(order("a", "1"));
-        assert_eq!(next(&queue).await, None);
-        queue.done(&order("a", "1"), None);
-        assert!(next(&queue).await.is_some());
-        queue.done(&order("a", "1"), None);
-        assert_eq!(next(&queue).await, None);
-    }
-
-    #[tokio::test]
-    async fn a_failed_order_comes_back_after_its_delay_or_at_once_when_something_changed() {
-        let queue = Queue::default();
-        queue.push(order("a", "1"));
-        queue.next().await;
-        queue.done(&order("a", "1"), Some(Duration::from_millis(20)));
-        assert_eq!(next(&queue).await, None);
-        assert_eq!(queue.next().await, order("a", "1"));
-        queue.done(&order("a", "1"), Some(Duration::from_secs(60)));
-        queue.push(order("a", "1"));
-        assert!(next(&queue).await.is_some());
-        queue.done(&order("a", "1"), None);
-        assert_eq!(next(&queue).await, None);
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! Reads and writes on both sides.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, future::Future, sync::Arc, time::Duration};
 
 use kdp_core::{Error, ErrorKind};
 use kube::{
@@ -11,9 +11,10 @@ use kube::{
     },
     core::{Request, Selector},
 };
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::endpoints::Endpoints;
+use super::{breaker::Breaker, endpoints::Endpoints, sent::Sent};
 use crate::{
     engine::{ListQuery, ObjectKey, Place, Propagation},
     object::{self, ResourceType},
@@ -25,6 +26,9 @@ pub(crate) const MANAGER: &str = "kdp-sync";
 /// How long a single request may take.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 
+/// More namespaces than this are not remembered, but looked for again.
+const MOST_NAMESPACES: usize = 100_000;
+
 /// The two sides, for single requests. Cloning it is cheap.
 #[derive(Clone, Debug)]
 pub(crate) struct Remote(Arc<Inner>);
@@ -32,6 +36,10 @@ pub(crate) struct Remote(Arc<Inner>);
 struct Inner {
     service: Client,
     workspaces: Endpoints,
+    /// Those that are known to exist.
+    namespaces: Mutex<HashSet<(Place, String)>>,
+    service_breaker: Breaker,
+    workspaces_breaker: Breaker,
 }
 
 /// What came of a deletion.
@@ -44,7 +52,13 @@ pub(super) enum Deleted {
 impl Remote {
     /// The service cluster, and the workspaces that bind the export.
     pub(crate) fn new(service: Client, workspaces: Endpoints) -> Self {
-        Self(Arc::new(Inner { service, workspaces }))
+        Self(Arc::new(Inner {
+            service,
+            workspaces,
+            namespaces: Mutex::default(),
+            service_breaker: Breaker::default(),
+            workspaces_breaker: Breaker::default(),
+        }))
     }
 
     fn client(&self, place: &Place) -> Result<Client, Error> {
@@ -64,7 +78,28 @@ impl Remote {
         let path = DynamicObject::url_path(&key.types.api_resource(), key.namespace.as_deref());
         let request = build(Request::new(path))
             .map_err(|e| Error::new(ErrorKind::Invalid, op, key, "the request cannot be made").with_source(e))?;
-        in_time(op, key, client.request::<Value>(request)).await
+        let (breaker, is_service) = match key.place {
+            Place::Service => (&self.0.service_breaker, true),
+            Place::Workspace(_) => (&self.0.workspaces_breaker, false),
+        };
+        // A tenant may be able to delay the requests to his workspace, but not to drop connections.
+        let is_silence = |answer: &Result<kube::Result<Sent>, _>| match answer {
+            Ok(answer) => matches!(answer, Err(kube::Error::HyperError(_) | kube::Error::Service(_))),
+            Err(tokio::time::error::Elapsed { .. }) => is_service,
+        };
+        let request = tokio::time::timeout(REQUEST_DEADLINE, client.request::<Sent>(request));
+        match breaker.guard(request, is_silence).await {
+            Some(Ok(Ok(sent))) => Ok(sent.object),
+            Some(Ok(Err(error))) => Err(Error::from_kube(op, key, error)),
+            Some(Err(_)) => Err(late(op, key)),
+            None => Err(Error::new(ErrorKind::Unavailable, op, key, "its API server is down; it is tried again soon")),
+        }
+    }
+
+    /// Completes once both sides may be sent requests; cancel-safe.
+    pub(super) async fn reachable(&self) {
+        self.0.service_breaker.closed().await;
+        self.0.workspaces_breaker.closed().await;
     }
 
     pub(super) async fn get(&self, key: &ObjectKey) -> Result<Option<Value>, Error> {
@@ -87,7 +122,14 @@ impl Remote {
     }
 
     pub(super) async fn create(&self, key: &ObjectKey, object: &Value) -> Result<Value, Error> {
-        self.request("create", key, |request| request.create(&params(), bytes(object))).await
+        let created = self.request("create", key, |request| request.create(&params(), bytes(object))).await;
+        // Perhaps because the namespace is gone.
+        if created.is_err()
+            && let Some(namespace) = &key.namespace
+        {
+            self.0.namespaces.lock().remove(&(key.place.clone(), namespace.clone()));
+        }
+        created
     }
 
     pub(super) async fn patch(&self, key: &ObjectKey, patch: &Value) -> Result<Value, Error> {
@@ -132,17 +174,26 @@ impl Remote {
 
     /// Makes a namespace unless there is one of this name.
     pub(crate) async fn ensure_namespace(&self, place: &Place, name: &str) -> Result<(), Error> {
-        let types = Arc::new(ResourceType::namespaces());
-        let key = ObjectKey { place: place.clone(), types, namespace: None, name: name.into() };
-        if self.get(&key).await?.is_some() {
+        let known = (place.clone(), name.to_owned());
+        if self.0.namespaces.lock().contains(&known) {
             return Ok(());
         }
-        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-        match self.create(&key, &namespace).await {
-            Err(error) if error.kind() != ErrorKind::Stale => Err(error),
-            // Somebody else was quicker.
-            _ => Ok(()),
+        let types = Arc::new(ResourceType::namespaces());
+        let key = ObjectKey { place: place.clone(), types, namespace: None, name: name.into() };
+        if self.get(&key).await?.is_none() {
+            let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+            match self.create(&key, &namespace).await {
+                Err(error) if error.kind() != ErrorKind::Stale => return Err(error),
+                // Made now, or at this moment by somebody else.
+                _ => {}
+            }
         }
+        let mut namespaces = self.0.namespaces.lock();
+        if namespaces.len() >= MOST_NAMESPACES {
+            namespaces.clear();
+        }
+        namespaces.insert(known);
+        Ok(())
     }
 }
 
@@ -161,8 +212,12 @@ pub(crate) async fn in_time<T>(
     match tokio::time::timeout(REQUEST_DEADLINE, request).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(Error::from_kube(op, subject, error)),
-        Err(_) => Err(Error::new(ErrorKind::Unavailable, op, subject, "the API server did not answer in time")),
+        Err(_) => Err(late(op, subject)),
     }
+}
+
+fn late(op: &'static str, subject: impl fmt::Display) -> Error {
+    Error::new(ErrorKind::Unavailable, op, subject, "the API server did not answer in time")
 }
 
 fn params() -> PostParams {

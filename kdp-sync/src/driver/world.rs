@@ -5,14 +5,15 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    cache::{By, Cache, Listener, Part, Scope},
+    cache::{By, Cache, Keeps, Listener, Part, Scope},
     caches::{Caches, Followed},
     order_key_of,
+    store::Answer,
 };
 use crate::{
     api::Side,
     engine::{Evidence, ObjectKey, OrderKey, Place, Plan, Query, STATE_PREFIX, World, order_of},
-    object::ResourceType,
+    object::{self, ResourceType},
     wire,
 };
 
@@ -37,7 +38,9 @@ pub(super) struct PassWorld<'a> {
 
 impl Known {
     pub(super) fn new(plan: &Plan, caches: &Caches) -> Self {
-        let all = |side, types: &Arc<ResourceType>| caches.get(&Scope { side, types: types.clone(), part: None });
+        let all = |side, types: &Arc<ResourceType>, keeps| {
+            caches.get(&Scope { side, types: types.clone(), part: None, keeps })
+        };
         let states = Scope {
             side: Side::Service,
             types: Arc::new(ResourceType::secrets()),
@@ -45,12 +48,15 @@ impl Known {
                 namespace: plan.state_namespace.clone(),
                 label_selector: format!("{}=true", wire::STATE_LABEL),
             }),
+            keeps: Keeps::Everything,
         };
+        let related = plan.watched();
+        let related = related.iter().map(|(side, types)| all(*side, types, keeps(types)));
         Self {
-            orders: all(Side::Kcp, &plan.remote),
-            copies: all(Side::Service, &plan.local),
+            orders: all(Side::Kcp, &plan.remote, Keeps::Everything),
+            copies: all(Side::Service, &plan.local, Keeps::Everything),
             states: caches.get(&states),
-            related: plan.watched().iter().map(|(side, types)| all(*side, types)).collect(),
+            related: related.collect(),
             state_namespace: plan.state_namespace.clone(),
         }
     }
@@ -77,8 +83,16 @@ impl Known {
 
     /// The orders that copies name, whether they are there or not.
     pub(super) fn orders_of_copies(&self) -> Vec<OrderKey> {
-        let keys = self.copies.cache.keys();
-        keys.iter().filter_map(|key| order_of(&*self.copies.cache.get(key)?)).collect()
+        let order = |key: &ObjectKey| match self.copies.cache.get(key) {
+            Answer::Known(copy) => order_of(&*copy?),
+            Answer::Unread => None,
+        };
+        self.copies.cache.keys().iter().filter_map(order).collect()
+    }
+
+    /// How many orders and copies there are.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.orders.cache.len(), self.copies.cache.copies_len())
     }
 
     pub(super) fn orders_scope(&self) -> &Scope {
@@ -101,9 +115,38 @@ impl Known {
         }
     }
 
+    /// Takes in the answer to a query that what was heard of does not answer.
+    pub(super) fn looked_up(&self, query: &Query, found: &[Value], by: By<'_>) {
+        let (place, types) = match query {
+            Query::Object(key) => (&key.place, &key.types),
+            Query::List(list) => (&list.place, &list.types),
+            Query::Copies(_) => return,
+        };
+        for object in found {
+            let key = ObjectKey {
+                place: place.clone(),
+                types: types.clone(),
+                namespace: object::namespace(object).map(Into::into),
+                name: object::name(object).into(),
+            };
+            for cache in self.covering(&key).filter(|cache| cache.scope().keeps == Keeps::WhatIsAsked) {
+                cache.looked_up(&key, object.clone(), by);
+            }
+        }
+    }
+
+    /// Has all of an object kept, whether it is there or not, until it is released as often.
+    pub(super) fn ask(&self, key: &ObjectKey) {
+        self.covering(key).for_each(|cache| cache.ask(key));
+    }
+
+    pub(super) fn release(&self, key: &ObjectKey) {
+        self.covering(key).for_each(|cache| cache.release(key));
+    }
+
     /// The order as it was last heard of.
     pub(super) fn order(&self, key: &ObjectKey) -> Option<Arc<Value>> {
-        self.orders.cache.get(key)
+        known(self.orders.cache.get(key))?
     }
 
     /// The caches that hold this object if it exists; the first one answers for it.
@@ -122,20 +165,37 @@ impl Known {
 
     fn heard(&self, query: &Query) -> Option<Vec<Arc<Value>>> {
         match query {
-            Query::Object(key) => Some(self.covering(key).next()?.get(key).into_iter().collect()),
+            Query::Object(key) => Some(known(self.covering(key).next()?.get(key))?.into_iter().collect()),
             Query::List(list) => {
                 let is_covering = |cache: &&Arc<Cache>| {
                     let scope = cache.scope();
                     scope.part.is_none() && scope.side == side_of(&list.place) && scope.types == list.types
                 };
-                Some(self.each().find(is_covering)?.list(list))
+                known(self.each().find(is_covering)?.list(list))
             }
             Query::Copies(order) => Some(self.copies.cache.copies(order)),
         }
     }
 }
 
-fn side_of(place: &Place) -> Side {
+fn known<T>(answer: Answer<T>) -> Option<T> {
+    match answer {
+        Answer::Known(known) => Some(known),
+        Answer::Unread => None,
+    }
+}
+
+/// Of each workspace, and of its namespaces, most orders want to know something; of most Secrets
+/// of a service cluster none does.
+fn keeps(types: &ResourceType) -> Keeps {
+    if [ResourceType::namespaces(), ResourceType::logical_clusters()].contains(types) {
+        Keeps::Everything
+    } else {
+        Keeps::WhatIsAsked
+    }
+}
+
+pub(super) fn side_of(place: &Place) -> Side {
     match place {
         Place::Service => Side::Service,
         Place::Workspace(_) => Side::Kcp,

@@ -4,6 +4,7 @@
 
 mod attacks;
 mod contract;
+mod fairness;
 mod kcp;
 mod orders;
 mod publishing;

@@ -1,12 +1,16 @@
-use kdp_core::{ControlPlane, Endpoint, Error, ErrorKind, Identity};
+use kdp_core::{ControlPlane, Endpoint, Error, ErrorKind, Identity, api::CLUSTER_ANNOTATION};
 use serde_json::json;
 
 use super::*;
-use crate::{api::Side, driver::cache::Scope, object::ResourceType};
+use crate::{
+    api::Side,
+    driver::cache::{Keeps, Scope},
+    object::ResourceType,
+};
 
 /// Nobody is ever asked.
 #[derive(Debug)]
-struct Nowhere;
+pub(in crate::driver) struct Nowhere;
 
 impl ControlPlane for Nowhere {
     fn client(&self, endpoint: &Endpoint, _: &Identity) -> Result<kube::Client, Error> {
@@ -26,7 +30,8 @@ struct Stage {
 
 impl Stage {
     fn new(addresses: &[&str]) -> Self {
-        let scope = Scope { side: Side::Kcp, types: Arc::new(ResourceType::secrets()), part: None };
+        let scope =
+            Scope { side: Side::Kcp, types: Arc::new(ResourceType::secrets()), part: None, keeps: Keeps::Everything };
         let cache = Arc::new(Cache::new(scope));
         let endpoints = Endpoints::new(Arc::new(Nowhere), Identity::system_masters());
         let merge = Merge::new(cache.clone(), endpoints.clone());
@@ -68,7 +73,7 @@ fn address(shard: &str) -> Address {
     Address::Shard(format!("https://{shard}/services/apiexport/c/e").parse().unwrap())
 }
 
-fn object(cluster: &str, version: &str) -> DynamicObject {
+fn object(cluster: &str, version: &str) -> Sent {
     serde_json::from_value(json!({
         "metadata": {
             "name": "s", "namespace": "n", "resourceVersion": version, "uid": cluster,

@@ -1,0 +1,176 @@
+use std::collections::HashSet;
+
+use proptest::{
+    collection::vec,
+    prelude::{Strategy, any, prop_oneof, proptest},
+};
+
+use super::*;
+
+const SHARE: usize = 3;
+
+fn order(cluster: &str, name: &str) -> OrderKey {
+    OrderKey { cluster: cluster.parse().unwrap(), namespace: None, name: name.into() }
+}
+
+async fn next(queue: &Queue) -> Option<String> {
+    tokio::time::timeout(Duration::from_millis(5), queue.ready()).await.ok()?;
+    queue.take().map(|order| order.to_string())
+}
+
+#[tokio::test]
+async fn workspaces_take_turns() {
+    let queue = Queue::new(SHARE);
+    for name in ["1", "2", "3"] {
+        queue.push(order("a", name));
+    }
+    queue.push(order("b", "1"));
+    let mut seen = Vec::new();
+    while let Some(next) = next(&queue).await {
+        seen.push(next);
+    }
+    assert_eq!(seen, ["a|/1", "b|/1", "a|/2", "a|/3"]);
+}
+
+#[tokio::test]
+async fn a_workspace_has_no_more_than_its_share_of_passes_at_a_time() {
+    let queue = Queue::new(2);
+    for name in ["1", "2", "3"] {
+        queue.push(order("a", name));
+    }
+    assert!(next(&queue).await.is_some());
+    assert!(next(&queue).await.is_some());
+    assert_eq!(next(&queue).await, None);
+    queue.push(order("b", "1"));
+    assert_eq!(next(&queue).await.unwrap(), "b|/1");
+    queue.done(&order("a", "2"), None);
+    assert_eq!(next(&queue).await.unwrap(), "a|/3");
+}
+
+#[tokio::test]
+async fn an_order_never_runs_twice_at_a_time_and_no_change_is_lost() {
+    let queue = Queue::new(SHARE);
+    queue.push(order("a", "1"));
+    queue.push(order("a", "1"));
+    assert!(next(&queue).await.is_some());
+    queue.push(order("a", "1"));
+    assert_eq!(next(&queue).await, None);
+    queue.done(&order("a", "1"), None);
+    assert!(next(&queue).await.is_some());
+    queue.done(&order("a", "1"), None);
+    assert_eq!(next(&queue).await, None);
+}
+
+#[tokio::test]
+async fn a_failed_order_comes_back_after_its_delay_or_at_once_when_something_changed() {
+    let queue = Queue::new(SHARE);
+    queue.push(order("a", "1"));
+    assert!(next(&queue).await.is_some());
+    queue.done(&order("a", "1"), Some(Duration::from_millis(20)));
+    assert_eq!(next(&queue).await, None);
+    queue.ready().await;
+    assert_eq!(queue.take(), Some(order("a", "1")));
+    queue.done(&order("a", "1"), Some(Duration::from_secs(60)));
+    queue.push(order("a", "1"));
+    assert!(next(&queue).await.is_some());
+    queue.done(&order("a", "1"), None);
+    assert_eq!(next(&queue).await, None);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Push(u8, u8),
+    Take,
+    /// Ends the pass at this place among those that run.
+    Done(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    vec(
+        prop_oneof![
+            (0..4_u8, 0..6_u8).prop_map(|(workspace, name)| Step::Push(workspace, name)),
+            proptest::prelude::Just(Step::Take),
+            any::<usize>().prop_map(Step::Done),
+        ],
+        0..200,
+    )
+}
+
+/// A queue, and by the side of it what was pushed and is not yet taken.
+struct Model {
+    queue: Queue,
+    owed: HashSet<OrderKey>,
+    running: Vec<OrderKey>,
+    /// How many others were taken while a workspace waited and had room.
+    passed_over: HashMap<LogicalClusterName, HashSet<LogicalClusterName>>,
+}
+
+impl Model {
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Push(workspace, name) => {
+                let order = order(&format!("w{workspace}"), &name.to_string());
+                self.owed.insert(order.clone());
+                self.queue.push(order);
+            }
+            Step::Take => {
+                let taken = self.queue.take();
+                let can_run = |order: &&OrderKey| !self.running.contains(order) && self.running_of(order) < SHARE;
+                let waiting: HashSet<_> = self.owed.iter().filter(can_run).map(|order| order.cluster.clone()).collect();
+                let Some(taken) = taken else {
+                    assert!(waiting.is_empty(), "something waits, but nothing is given");
+                    return;
+                };
+                assert!(waiting.contains(&taken.cluster) && self.owed.remove(&taken));
+                self.passed_over.retain(|workspace, _| waiting.contains(workspace));
+                self.passed_over.remove(&taken.cluster);
+                for workspace in waiting.into_iter().filter(|workspace| *workspace != taken.cluster) {
+                    let first_time = self.passed_over.entry(workspace).or_default().insert(taken.cluster.clone());
+                    assert!(first_time, "a workspace had two turns while another waited for one");
+                }
+                self.running.push(taken);
+            }
+            Step::Done(_) if self.running.is_empty() => {}
+            Step::Done(at) => {
+                let order = self.running.swap_remove(at % self.running.len());
+                self.queue.done(&order, None);
+            }
+        }
+    }
+
+    fn running_of(&self, order: &OrderKey) -> usize {
+        self.running.iter().filter(|running| running.cluster == order.cluster).count()
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_change_is_worked_on_in_turn_and_within_the_share(steps in steps()) {
+        let queue = Queue::new(SHARE);
+        let mut model = Model { queue, owed: HashSet::new(), running: Vec::new(), passed_over: HashMap::new() };
+        for step in &steps {
+            model.step(step);
+        }
+        while !model.owed.is_empty() || !model.running.is_empty() {
+            model.step(&Step::Take);
+            model.step(&Step::Done(0));
+        }
+        let state = model.queue.state.lock();
+        assert!(state.turns.is_empty() && state.ready.is_empty() && state.queued.is_empty());
+        assert!(state.busy.is_empty() && state.running.is_empty() && state.again.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lag_counts_from_when_a_change_was_heard_of_whatever_failed_since() {
+    let queue = Queue::new(SHARE);
+    let heard = Instant::now();
+    queue.push(order("a", "1"));
+    queue.ready().await;
+    assert_eq!(queue.take(), Some(order("a", "1")));
+    assert_eq!(queue.done(&order("a", "1"), Some(Duration::from_secs(1))), None);
+    queue.ready().await;
+    assert_eq!(queue.take(), Some(order("a", "1")));
+    assert!(heard.elapsed() >= Duration::from_secs(1));
+    assert_eq!(queue.done(&order("a", "1"), None), Some(heard));
+}
