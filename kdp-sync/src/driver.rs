@@ -8,8 +8,10 @@ mod breaker;
 mod cache;
 mod caches;
 mod dependents;
+mod endpoints;
 mod failures;
 mod imports;
+mod merge;
 mod news;
 mod pass;
 mod problems;
@@ -23,6 +25,7 @@ mod tell;
 mod world;
 
 pub(crate) use caches::Caches;
+pub(crate) use endpoints::{Address, Endpoints};
 pub(crate) use remote::{MANAGER, Remote, in_time};
 pub(crate) use slots::Slots;
 
@@ -53,6 +56,7 @@ use crate::{
     engine::{ObjectKey, OrderKey, Place, Plan, order_of},
     metrics::{PassOutcome, ResourceMetrics},
     object::ResourceType,
+    sharding::Ownership,
 };
 
 /// How long orders under way may take when a sync is stopped.
@@ -77,17 +81,20 @@ pub(crate) struct Shared {
     queue: Queue,
     news: News,
     remote: Remote,
+    ownership: Ownership,
     metrics: ResourceMetrics,
 }
 
 impl RunningSync {
-    /// Starts the sync of the published resource `name`, which shares `slots` with other syncs.
+    /// Starts the sync of the published resource `name`, which shares `slots` with other syncs. Orders
+    /// in workspaces of other replicas are left to those.
     pub(crate) fn start(
         name: &str,
         plan: Plan,
         remote: Remote,
         caches: &Caches,
         slots: Slots,
+        ownership: Ownership,
         metrics: ResourceMetrics,
     ) -> Self {
         let known = Known::new(&plan, caches);
@@ -101,6 +108,7 @@ impl RunningSync {
             queue: Queue::new(slots.share()),
             news: News::default(),
             remote,
+            ownership,
             metrics,
         });
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
@@ -138,6 +146,7 @@ async fn run(shared: Arc<Shared>, slots: Slots, tasks: TaskTracker, shutdown: Ca
         }
     });
     shared.known.subscribe(&listener);
+    let mut gains = shared.ownership.gains();
     tokio::select! {
         () = shared.known.synced() => {}
         () = shutdown.cancelled() => return,
@@ -146,7 +155,7 @@ async fn run(shared: Arc<Shared>, slots: Slots, tasks: TaskTracker, shutdown: Ca
         shared.imports.heard(&key, Some(&copy), |path| shared.known.cluster_at(path));
     }
     for order in shared.known.orders().into_iter().chain(shared.imports.orders()) {
-        shared.queue.push(order);
+        shared.push(order);
     }
     loop {
         let next = async {
@@ -156,6 +165,13 @@ async fn run(shared: Arc<Shared>, slots: Slots, tasks: TaskTracker, shutdown: Ca
         };
         let slot = tokio::select! {
             slot = next => slot,
+            // Nothing was queued for these as long as they were another replica's.
+            gained = gains.next() => {
+                let orders = shared.known.orders().into_iter().chain(shared.known.orders_of_copies());
+                let orders = orders.chain(shared.imports.orders());
+                orders.filter(|order| gained.contains(&order.cluster)).for_each(|order| shared.push(order));
+                continue;
+            }
             () = shutdown.cancelled() => return,
         };
         if let Some(order) = shared.queue.take() {
@@ -165,8 +181,12 @@ async fn run(shared: Arc<Shared>, slots: Slots, tasks: TaskTracker, shutdown: Ca
 }
 
 async fn work_on(shared: Arc<Shared>, order: OrderKey, slot: Slot, shutdown: CancellationToken) {
-    let outcome = slot.lend(shared.pass(&order, &shutdown)).await;
-    shared.settle(&order, outcome);
+    let outcome = match shared.ownership.begin(&order.cluster) {
+        Some(turn) => slot.lend(turn.within(shared.pass(&order, &shutdown))).await,
+        None => None,
+    };
+    // The replica that has the workspace now goes on from wherever a pass was cut off.
+    shared.settle(&order, outcome.unwrap_or(Outcome::Settled));
 }
 
 impl Shared {
@@ -184,8 +204,14 @@ impl Shared {
         for order in orders {
             // Its pass goes on and sees what it wrote.
             if change.by.is_none_or(|by| !std::ptr::eq(by.sync, self) || *by.order != order) {
-                self.queue.push(order);
+                self.push(order);
             }
+        }
+    }
+
+    fn push(&self, order: OrderKey) {
+        if self.ownership.is_mine(&order.cluster) {
+            self.queue.push(order);
         }
     }
 

@@ -131,6 +131,25 @@ impl Cache {
         self.store.lock().ids().map(|id| self.key(id.clone())).collect()
     }
 
+    /// The version of an object that is known.
+    pub(super) fn version(&self, key: &ObjectKey) -> Option<String> {
+        self.store.lock().version(&id(key)).map(ToOwned::to_owned)
+    }
+
+    /// Takes in that a list did not have the object, unless another version than this is known.
+    pub(super) fn lost(&self, key: &ObjectKey, version: &str) {
+        let id = id(key);
+        let removed = self.store.lock().remove_version(&id, version);
+        if let Some(before) = removed {
+            self.tell(&id, Some(&before), None, None);
+        }
+    }
+
+    /// What an object of the watch is; `None` when the control plane does not say whose it is.
+    pub(super) fn key_of(&self, sent: &Sent) -> Option<ObjectKey> {
+        self.id_of(&sent.object).map(|id| self.key(id))
+    }
+
     /// From now on all of the object is kept, until it was [released](Self::release) as often.
     pub(super) fn ask(&self, key: &ObjectKey) {
         self.store.lock().ask(id(key));
@@ -207,13 +226,15 @@ impl Cache {
 
     /// An object of the watch; `None` when the control plane does not say whose it is.
     fn read(&self, sent: Sent) -> Option<(Id, Value)> {
-        let object = self.normal(sent.object);
+        Some((self.id_of(&sent.object)?, self.normal(sent.object)))
+    }
+
+    fn id_of(&self, object: &Value) -> Option<Id> {
         let place = match self.scope.side {
             Side::Service => Place::Service,
-            Side::Kcp => Place::Workspace(object::annotation(&object, CLUSTER_ANNOTATION)?.parse().ok()?),
+            Side::Kcp => Place::Workspace(object::annotation(object, CLUSTER_ANNOTATION)?.parse().ok()?),
         };
-        let id = (place, object::namespace(&object).map(Into::into), object::name(&object).to_owned());
-        Some((id, object))
+        Some((place, object::namespace(object).map(Into::into), object::name(object).to_owned()))
     }
 
     /// Items of lists do not say their kind.

@@ -179,6 +179,15 @@ impl Store {
         self.take(id)
     }
 
+    pub(super) fn version(&self, id: &Id) -> Option<&str> {
+        Some(&self.objects.get(id)?.version)
+    }
+
+    /// Forgets an object if it is known in this version. Returns what was known of it.
+    pub(super) fn remove_version(&mut self, id: &Id, version: &str) -> Option<Arc<Value>> {
+        if self.version(id)? == version { self.take(id) } else { None }
+    }
+
     pub(super) fn ask(&mut self, id: Id) {
         if self.keeps == Keeps::WhatIsAsked {
             let times = self.asked.entry(id).or_insert_with_key(|id| {

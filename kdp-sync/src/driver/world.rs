@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     api::Side,
-    engine::{Evidence, ObjectKey, OrderKey, Place, Plan, Query, STATE_PREFIX, World},
+    engine::{Evidence, ObjectKey, OrderKey, Place, Plan, Query, STATE_PREFIX, World, order_of},
     object::{self, ResourceType},
     wire,
 };
@@ -99,6 +99,15 @@ impl Known {
                 _ => None,
             }
         })
+    }
+
+    /// The orders that copies name, whether they are there or not.
+    pub(super) fn orders_of_copies(&self) -> Vec<OrderKey> {
+        let order = |key: &ObjectKey| match self.copies.cache.get(key) {
+            Answer::Known(copy) => order_of(&*copy?),
+            Answer::Unread => None,
+        };
+        self.copies.cache.keys().iter().filter_map(order).collect()
     }
 
     /// How many orders and copies there are.

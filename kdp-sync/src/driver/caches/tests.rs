@@ -1,11 +1,17 @@
 use std::{convert::Infallible, time::Duration};
 
 use http::{Request, Response};
+use kdp_core::Identity;
 use kube::client::Body;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::*;
-use crate::{driver::cache::Keeps, object::ResourceType};
+use crate::{
+    AgentStatus, Health, Metrics,
+    driver::{cache::Keeps, merge::tests::Nowhere},
+    object::ResourceType,
+};
 
 /// Whether it was a watch, and from which version.
 type Asked = (bool, String);
@@ -48,7 +54,9 @@ fn server(asked: Arc<Mutex<Vec<Asked>>>) -> Client {
 #[tokio::test(start_paused = true)]
 async fn a_watch_goes_on_where_it_ended_and_lists_again_only_when_told_to() {
     let asked = Arc::<Mutex<Vec<Asked>>>::default();
-    let caches = Caches::new(server(asked.clone()), server(asked.clone()), Metrics::new());
+    let endpoints = Endpoints::new(Arc::new(Nowhere), Identity::system_masters());
+    let health = Health::new(watch::channel(AgentStatus::default()).1);
+    let caches = Caches::new(server(asked.clone()), endpoints, Telemetry { metrics: Metrics::new(), health });
     let scope =
         Scope { side: Side::Service, types: Arc::new(ResourceType::secrets()), part: None, keeps: Keeps::Everything };
     let followed = caches.get(&scope);
