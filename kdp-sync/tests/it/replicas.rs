@@ -197,8 +197,10 @@ async fn order_everywhere(world: &World, workspaces: &[String], name: &str) {
     }
 }
 
+/// Waits until every order has its copy; no order ever has two.
 async fn all_are_synced(world: &World, orders: usize) {
-    eventually("every order has one copy", async || {
+    let deadline = Instant::now() + Duration::from_secs(90);
+    loop {
         let copies = world.copies().list(&ListParams::default()).await.unwrap().items;
         let mut counts: BTreeMap<_, usize> = BTreeMap::new();
         for copy in &copies {
@@ -206,9 +208,12 @@ async fn all_are_synced(world: &World, orders: usize) {
             *counts.entry(of).or_default() += 1;
         }
         assert!(counts.values().all(|count| *count == 1), "duplicated: {counts:?}");
-        (copies.len() == orders).then_some(())
-    })
-    .await;
+        if copies.len() == orders {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{} of {orders} orders have a copy", copies.len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// No two replicas have ever written in a workspace at the same time, and each only in a run of its own.
