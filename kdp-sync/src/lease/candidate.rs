@@ -118,6 +118,11 @@ impl Candidate {
         self.election.holder(self.leases.now())
     }
 
+    /// Whether this replica has ever got to see what has become of the Lease.
+    pub(crate) fn is_known(&self) -> bool {
+        self.lease.is_some()
+    }
+
     /// Whether nobody else holds the Lease, as far as this replica knows.
     pub(crate) fn is_free(&self) -> bool {
         self.election.is_free(self.leases.now())

@@ -38,12 +38,14 @@ impl Tenure {
     /// Completes once nothing may be under way any more. Cancel-safe.
     pub(crate) async fn ended(&self) {
         let Some(held) = &self.0 else { return std::future::pending().await };
+        let began = held.borrow().number;
         loop {
-            let until = held.borrow().works_until;
-            if Instant::now() >= until {
+            let Held { number, works_until, .. } = *held.borrow();
+            // Whoever was not woken in time does not go on in a time that has begun since.
+            if number != began || Instant::now() >= works_until {
                 return;
             }
-            tokio::time::sleep_until(until).await;
+            tokio::time::sleep_until(works_until).await;
         }
     }
 

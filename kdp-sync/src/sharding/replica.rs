@@ -109,6 +109,8 @@ impl Replica {
             return failed(shards.member.name(), &error);
         }
         let leader = main.holder().map(ToOwned::to_owned);
+        // Somebody without shards may lead: nothing is taken before that is known.
+        let shards = shards.as_mut().filter(|_| main.is_known());
         let share = async {
             let Some(shards) = shards else { return };
             if let Err(error) = shards.round(leases, ownership, leader.as_deref()).await {

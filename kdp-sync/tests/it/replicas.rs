@@ -78,7 +78,7 @@ struct Replica {
 impl Replica {
     fn start(world: &World, name: &str, record: &Record, shards: Option<usize>) -> Self {
         let second = Duration::from_secs;
-        let lease = LeaseOptions::new(name).with_times(second(3), second(2), Duration::from_millis(100));
+        let lease = LeaseOptions::new(name).with_times(second(5), second(2), Duration::from_millis(100));
         let options = AgentOptions::new("agent", "root:provider".parse().unwrap(), EXPORT).with_created_export();
         let mut options = options.with_lease(lease);
         if let Some(shards) = shards {
@@ -137,7 +137,7 @@ async fn one_replica_works_and_the_next_takes_over_when_it_leaves_or_dies() {
     assert!(second.status.borrow().is_passive());
     let lease = leases(&world).get("syncagent.agent").await.unwrap().spec.unwrap();
     assert!(lease.holder_identity.as_ref().unwrap().starts_with("first_"));
-    assert_eq!((lease.lease_duration_seconds, lease.lease_transitions), (Some(3), Some(0)));
+    assert_eq!((lease.lease_duration_seconds, lease.lease_transitions), (Some(5), Some(0)));
 
     world.order("root:a", "one", json!({"size": 1})).await;
     world.copy("root:a", "one", |_| true).await;
@@ -197,8 +197,10 @@ async fn order_everywhere(world: &World, workspaces: &[String], name: &str) {
     }
 }
 
+/// Waits until every order has its copy; no order ever has two.
 async fn all_are_synced(world: &World, orders: usize) {
-    eventually("every order has one copy", async || {
+    let deadline = Instant::now() + Duration::from_secs(90);
+    loop {
         let copies = world.copies().list(&ListParams::default()).await.unwrap().items;
         let mut counts: BTreeMap<_, usize> = BTreeMap::new();
         for copy in &copies {
@@ -206,9 +208,12 @@ async fn all_are_synced(world: &World, orders: usize) {
             *counts.entry(of).or_default() += 1;
         }
         assert!(counts.values().all(|count| *count == 1), "duplicated: {counts:?}");
-        (copies.len() == orders).then_some(())
-    })
-    .await;
+        if copies.len() == orders {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{} of {orders} orders have a copy", copies.len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// No two replicas have ever written in a workspace at the same time, and each only in a run of its own.

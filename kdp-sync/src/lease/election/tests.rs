@@ -11,9 +11,10 @@ fn options(identity: &str) -> LeaseOptions {
 }
 
 fn held_by(holder: &str, renewed: i64) -> Seen {
+    let version = renewed.to_string();
     let renewed = Some(Timestamp::from_second(renewed).unwrap());
     let record = Record { holder: holder.into(), duration: 15 * SECOND, renewed, ..Record::default() };
-    Seen { record, version: renewed.unwrap().to_string() }
+    Seen { record, version }
 }
 
 fn bids(election: &Election, now: Duration) -> bool {
