@@ -44,9 +44,15 @@ fn server(asked: Arc<Mutex<Vec<Asked>>>) -> Client {
             request.uri().query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')).collect();
         let is_watch = query.contains_key("watch");
         let mut asked = asked.lock();
-        let body = script(is_watch, asked.iter().filter(|(is_watch, _)| *is_watch).count());
+        let watches = asked.iter().filter(|(is_watch, _)| *is_watch).count();
+        let (body, is_after_the_last) = (script(is_watch, watches), watches > 2);
         asked.push((is_watch, query.get("resourceVersion").map_or_else(String::new, |version| (*version).to_owned())));
-        async move { Ok::<_, Infallible>(Response::new(Body::from(body.into_bytes()))) }
+        async move {
+            if is_after_the_last {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, Infallible>(Response::new(Body::from(body.into_bytes())))
+        }
     });
     Client::new(service, "default")
 }
