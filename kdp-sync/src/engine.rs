@@ -4,6 +4,7 @@
 //! first, do these writes, or nothing. It keeps nothing between calls, so the driver may stop
 //! after any single write and ask again, in this process or another, and arrives at the same end.
 
+mod compare;
 mod copy;
 mod decide;
 mod facts;
@@ -14,9 +15,11 @@ mod related;
 mod state;
 mod teardown;
 
+pub(crate) use compare::{Standing, compare, state_key};
 pub(crate) use copy::{identity, order_of};
 pub(crate) use decide::decide;
 pub(crate) use facts::{Evidence, Facts, ListQuery, ObjectKey, OrderKey, Place, Query, World};
+pub(crate) use merge::apply as apply_merge_patch;
 pub(crate) use plan::{Kinds, Plan, PlanOptions, RelatedType, UnknownKind, needed_kinds};
 pub(crate) use state::STATE_PREFIX;
 

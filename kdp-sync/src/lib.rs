@@ -57,6 +57,7 @@ mod mutation;
 mod naming;
 mod object;
 mod path;
+pub mod preview;
 mod publish;
 mod rewrite;
 mod sharding;
@@ -64,7 +65,7 @@ mod telemetry;
 mod template;
 pub mod wire;
 
-pub use agent::{Agent, AgentOptions, AgentStatus};
+pub use agent::{Agent, AgentOptions, AgentStatus, Inspector};
 pub use api::install_crds;
 pub use diagnostic::Diagnostic;
 pub use health::{Check, Health};

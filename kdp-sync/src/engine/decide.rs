@@ -145,7 +145,7 @@ fn set_finalizers(key: ObjectKey, object: &Value, finalizers: &[&str]) -> Comman
     Command::Patch { key, patch: json!({"metadata": metadata}) }
 }
 
-fn is_wanted(plan: &Plan, key: &OrderKey, order: &Value, facts: &Facts<'_>) -> Result<bool, Stop> {
+pub(super) fn is_wanted(plan: &Plan, key: &OrderKey, order: &Value, facts: &Facts<'_>) -> Result<bool, Stop> {
     if plan.resource_filter.as_ref().is_some_and(|filter| !filter.matches(&object::labels(order))) {
         return Ok(false);
     }
@@ -199,7 +199,7 @@ pub(super) fn key_of_copy(plan: &Plan, copy: &Value) -> ObjectKey {
     }
 }
 
-fn find_copy(
+pub(super) fn find_copy(
     plan: &Plan,
     key: &OrderKey,
     path: &str,

@@ -6,6 +6,7 @@ mod attacks;
 mod contract;
 mod kcp;
 mod orders;
+mod preview;
 mod publishing;
 mod related;
 mod replicas;
