@@ -63,6 +63,7 @@ mod rewrite;
 mod sharding;
 mod telemetry;
 mod template;
+pub mod toolkit;
 pub mod wire;
 
 pub use agent::{Agent, AgentOptions, AgentStatus, Inspector};

@@ -85,12 +85,14 @@ async fn an_order_in_a_real_kcp_is_synced_through_its_endpoint_slice() {
     let running = tokio::spawn(Box::new(agent).run(context));
     world.published("databases").await;
 
-    let claim = |resource: &str| json!({"group": "", "resource": resource, "verbs": ["*"], "selector": {"matchAll": true}, "state": "Accepted"});
+    let claims = ["events", "namespaces", "secrets"].map(|resource| {
+        json!({"group": "", "resource": resource, "verbs": ["*"], "selector": {"matchAll": true}, "state": "Accepted"})
+    });
     let binding = json!({
         "apiVersion": "apis.kcp.io/v1alpha2", "kind": "APIBinding", "metadata": {"name": EXPORT},
         "spec": {
             "reference": {"export": {"path": provider, "name": EXPORT}},
-            "permissionClaims": ["events", "namespaces", "secrets"].map(claim),
+            "permissionClaims": claims,
         },
     });
     let bindings: Api<APIBinding> = Api::all(client(&tenant));

@@ -223,9 +223,12 @@ fn check_record(record: &Record) {
             let [before, after] = pair else { continue };
             assert!(
                 before.replica == after.replica || before.ended <= after.began,
-                "{} and {} wrote in {workspace} at the same time",
+                "{} and {} wrote in {workspace} at the same time: for {:?}, and {:?} after that began, for {:?}",
                 before.replica,
                 after.replica,
+                before.ended - before.began,
+                after.began - before.began,
+                after.ended - after.began,
             );
         }
     }

@@ -11,7 +11,7 @@ use std::{
 use kdp_core::{
     Component, ComponentContext, ControlPlane, Endpoint, Error, Identity, LogicalClusterName,
     api::{
-        apis::{APIExport, APIExportEndpointSlice, APIResourceSchema},
+        apis::{APIExport, APIResourceSchema},
         tenancy::Workspace,
     },
 };
@@ -61,13 +61,16 @@ impl Running {
     }
 }
 
-/// One kcp of two shards, of which the other one is a control plane of its own.
+/// One kcp of two shards, of which the other one is a control plane of its own, and with an endpoint
+/// slice that says what the test wants.
 #[derive(Debug)]
 struct TwoShards {
     first: Embedded,
     other: Embedded,
     /// The export's workspace as the other one knows it.
     home: LogicalClusterName,
+    /// What the slice tells; nothing as long as there is none.
+    urls: watch::Receiver<Option<Vec<String>>>,
 }
 
 impl ControlPlane for TwoShards {
@@ -77,6 +80,19 @@ impl ControlPlane for TwoShards {
                 let (cluster, export) = (self.home.clone(), url.export().to_owned());
                 self.other.client(&Endpoint::ApiExport { cluster, export, consumer: consumer.clone() }, identity)
             }
+            Endpoint::Workspace(_) => {
+                let (client, urls) = (self.first.client(endpoint, identity)?, self.urls.clone());
+                let service = tower::service_fn(move |request: http::Request<Body>| {
+                    let (client, urls) = (client.clone(), urls.clone());
+                    async move {
+                        if request.uri().path().contains("apiexportendpointslices") {
+                            return Ok(slices(request.uri(), urls).await);
+                        }
+                        client.send(request).await
+                    }
+                });
+                Ok(Client::new(service, "default"))
+            }
             endpoint => self.first.client(endpoint, identity),
         }
     }
@@ -84,6 +100,41 @@ impl ControlPlane for TwoShards {
     fn url(&self, endpoint: &Endpoint) -> Option<String> {
         self.first.url(endpoint)
     }
+}
+
+/// Answers about the one slice. A watch tells the next change and ends.
+async fn slices(uri: &http::Uri, mut urls: watch::Receiver<Option<Vec<String>>>) -> http::Response<Body> {
+    let slice = |urls: &Option<Vec<String>>| {
+        let endpoints: Vec<_> = urls.iter().flatten().map(|url| json!({"url": url})).collect();
+        // Its version is what it says, so that a watch knows what was told before.
+        let version = urls.as_ref().map_or(0, |urls| 1 + urls.len());
+        json!({
+            "apiVersion": "apis.kcp.io/v1alpha1", "kind": "APIExportEndpointSlice",
+            "metadata": {"name": "shards", "resourceVersion": version.to_string()},
+            "spec": {"export": {"path": "root:provider", "name": EXPORT}},
+            "status": {"endpoints": endpoints},
+        })
+    };
+    let query = uri.query().unwrap_or_default();
+    let answer = if query.contains("watch=true") {
+        let is_news = |urls: &Option<Vec<String>>| {
+            let version = slice(urls)["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+            !query.split('&').any(|pair| pair == format!("resourceVersion={version}"))
+        };
+        let object = slice(&urls.wait_for(is_news).await.unwrap());
+        json!({"type": "MODIFIED", "object": object})
+    } else if uri.path().ends_with("/shards") {
+        let now = urls.borrow();
+        if now.is_none() {
+            let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404, "reason": "NotFound", "message": "not found"});
+            return http::Response::builder().status(404).body(Body::from(status.to_string().into_bytes())).unwrap();
+        }
+        slice(&now)
+    } else {
+        let object = slice(&urls.borrow());
+        json!({"metadata": {"resourceVersion": object["metadata"]["resourceVersion"]}, "items": [object]})
+    };
+    http::Response::new(Body::from(format!("{answer}\n").into_bytes()))
 }
 
 fn options() -> AgentOptions {
@@ -108,12 +159,6 @@ async fn copy_export(from: &World, to: &World) {
     exports.create(&PostParams::default(), &serde_json::from_value(copy).unwrap()).await.unwrap();
 }
 
-async fn tell_endpoints(slices: &Api<APIExportEndpointSlice>, urls: &[String]) {
-    let endpoints: Vec<Value> = urls.iter().map(|url| json!({"url": url})).collect();
-    let patch = Patch::Merge(json!({"status": {"endpoints": endpoints}}));
-    slices.patch_status("shards", &PatchParams::default(), &patch).await.unwrap();
-}
-
 #[tokio::test]
 async fn an_export_of_several_shards_is_followed_to_each_as_they_come_and_go() {
     let world = World::new().await;
@@ -125,7 +170,9 @@ async fn an_export_of_several_shards_is_followed_to_each_as_they_come_and_go() {
     }
     world.publish("databases", databases_with_credentials()).await;
     let home = other.cluster("root:provider").await.parse().unwrap();
-    let control_plane = TwoShards { first: world.control_plane.clone(), other: other.control_plane.clone(), home };
+    let (tell, urls) = watch::channel(None);
+    let control_plane =
+        TwoShards { first: world.control_plane.clone(), other: other.control_plane.clone(), home, urls };
     let options = AgentOptions::of_endpoint_slice("agent", "root:provider".parse().unwrap(), "shards");
     let mut agent = Running::start(&world, control_plane, options.with_created_export());
     agent
@@ -133,41 +180,37 @@ async fn an_export_of_several_shards_is_followed_to_each_as_they_come_and_go() {
             status.waits_for.as_ref().is_some_and(|reason| reason.contains("shards"))
         })
         .await;
-    let slices: Api<APIExportEndpointSlice> = Api::all(world.workspace("root:provider"));
-    let slice = json!({
-        "apiVersion": "apis.kcp.io/v1alpha1", "kind": "APIExportEndpointSlice", "metadata": {"name": "shards"},
-        "spec": {"export": {"path": "root:provider", "name": EXPORT}},
-    });
-    slices.create(&PostParams::default(), &serde_json::from_value(slice).unwrap()).await.unwrap();
+    tell.send_replace(Some(Vec::new()));
     agent.until("it has published", |status| status.has_published && status.waits_for.is_none()).await;
     assert_eq!(agent.status.borrow().endpoints, 0);
     assert!(!agent.is_ready(), "nothing is synced");
 
+    let provider = world.cluster("root:provider").await;
+    let url = |server: &str| format!("{server}/services/apiexport/{provider}/{EXPORT}");
     world.bind("root:a", &CLAIMS).await;
+    tell.send_replace(Some(vec![url("https://first.example.com")]));
     agent.until("it is ready", |status| status.is_ready() && status.endpoints == 1).await;
     world.order("root:a", "db", json!({"size": 1})).await;
     world.copy("root:a", "db", |_| true).await;
 
     copy_export(&world, &other).await;
     other.bind("root:c", &CLAIMS).await;
-    let first = slices.get("shards").await.unwrap().status.unwrap().endpoints[0].url.clone();
-    let provider = world.cluster("root:provider").await;
-    let second = format!("{OTHER_SHARD}/services/apiexport/{provider}/{EXPORT}");
+    let (first, second) = (url("https://first.example.com"), url(OTHER_SHARD));
     // Whoever writes the slice cannot send the agent elsewhere.
     let foreign = format!("{OTHER_SHARD}/services/apiexport/{provider}/other");
-    tell_endpoints(&slices, &[first.clone(), second.clone(), foreign, "nonsense".into()]).await;
+    tell.send_replace(Some(vec![first.clone(), second.clone(), foreign, "nonsense".into()]));
+    agent.until("it has noticed", |status| status.endpoints == 2).await;
     other.order("root:c", "db", json!({"size": 2})).await;
     assert_eq!(other.copy("root:c", "db", |_| true).await.data["spec"]["size"], 2);
-    assert_eq!(agent.status.borrow().endpoints, 2);
 
     // A shard that is gone for a while takes nothing away.
-    tell_endpoints(&slices, std::slice::from_ref(&first)).await;
+    tell.send_replace(Some(vec![first.clone()]));
     agent.until("it has noticed", |status| status.endpoints == 1).await;
     delete(&other.orders("root:c"), "db").await;
     world.order("root:a", "later", json!({"size": 1})).await;
     world.copy("root:a", "later", |_| true).await;
     other.copy("root:c", "db", |copy| copy.metadata.deletion_timestamp.is_none()).await;
-    tell_endpoints(&slices, &[first, second]).await;
+    tell.send_replace(Some(vec![first, second]));
     gone(&other.orders("root:c"), "db").await;
     let copies = world.copies().list(&ListParams::default()).await.unwrap().items;
     assert_eq!(copies.len(), 2, "those in root:a");
