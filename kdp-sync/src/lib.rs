@@ -35,6 +35,8 @@
 //! a driver follows both sides with watches, asks the engine and carries out the writes. An agent
 //! may be stopped between any two of them: the next one goes on.
 //!
+//! [`operation`] is the guide for who runs one.
+//!
 //! # What keeps tenants apart
 //! - An order only ever reaches the copy whose labels name its workspace, namespace and name. An
 //!   object that has the name of a copy by chance is left alone, and the order says so.
@@ -65,6 +67,8 @@ mod telemetry;
 mod template;
 pub mod toolkit;
 pub mod wire;
+#[doc = include_str!("../docs/agent.md")]
+pub mod operation {}
 
 pub use agent::{Agent, AgentOptions, AgentStatus, Inspector};
 pub use api::install_crds;
