@@ -9,7 +9,7 @@ use std::{
 use kdp_core::{Error, ErrorKind, SharedControlPlane, api::CLUSTER_ANNOTATION, reconcile::Chain};
 use kube::{
     Api, Client, CustomResourceExt, ResourceExt,
-    api::{ApiResource, DynamicObject, ListParams},
+    api::{DynamicObject, ListParams},
 };
 use serde_json::Value;
 use tokio::sync::Semaphore;
