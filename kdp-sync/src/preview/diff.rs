@@ -1,6 +1,6 @@
 //! Which fields of an object are different.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ pub(crate) fn changes(before: Option<&Value>, after: Option<&Value>) -> Vec<Fiel
         leaves
     };
     let (mut before, mut after) = (leaves(before), leaves(after));
-    let paths: Vec<_> = before.keys().chain(after.keys()).cloned().collect();
+    let paths: BTreeSet<_> = before.keys().chain(after.keys()).cloned().collect();
     let mut changes = Vec::new();
     for path in paths {
         let (before, after) = (before.remove(&path), after.remove(&path));
