@@ -14,6 +14,7 @@ mod run;
 mod screen;
 mod settings;
 mod signals;
+mod tool;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -32,6 +33,16 @@ pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };
+    if let Some(tool) = flags.tool {
+        return match tool::run(&tool).await {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                screen::complain(format_args!("error: {}", Chain(&error)));
+                ExitCode::FAILURE
+            }
+        };
+    }
     let settings = match Settings::try_from(flags.agent) {
         Ok(settings) => settings,
         Err(faults) => {
@@ -43,7 +54,7 @@ pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     logging::init(&settings.logging);
     match run::run(settings).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             tracing::error!(error = %Chain(&error), "agent.failed");
             screen::complain(format_args!("error: {}", Chain(&error)));

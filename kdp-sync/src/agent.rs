@@ -2,6 +2,7 @@
 
 mod definitions;
 mod export;
+mod inspector;
 mod options;
 mod publisher;
 mod resources;
@@ -21,7 +22,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::status::Board;
-pub use self::{options::AgentOptions, status::AgentStatus};
+pub use self::{inspector::Inspector, options::AgentOptions, status::AgentStatus};
 use self::{publisher::Publisher, resources::Resources, topology::Topology};
 use crate::{
     driver::{Caches, Endpoints, Remote, Slots},
@@ -76,6 +77,13 @@ impl Agent {
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         self.telemetry.metrics.clone()
+    }
+
+    /// Looks at what the agent would do, and at what does not agree, whether or not it runs.
+    #[must_use]
+    pub fn inspector(&self) -> Inspector {
+        let Self { service_cluster, options, telemetry, .. } = self;
+        Inspector { service: service_cluster.clone(), options: options.clone(), telemetry: telemetry.clone() }
     }
 
     /// How the agent is; all clones are one.

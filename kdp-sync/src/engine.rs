@@ -5,6 +5,7 @@
 //! after any single write and ask again, in this process or another, and arrives at the same end.
 
 mod claims;
+mod compare;
 mod copy;
 mod decide;
 mod facts;
@@ -21,10 +22,12 @@ mod state;
 mod status;
 mod teardown;
 
+pub(crate) use compare::{Standing, compare, state_key};
 pub(crate) use copy::{identity, order_of};
 pub(crate) use decide::decide;
 pub(crate) use facts::{Evidence, Facts, ListQuery, ObjectKey, OrderKey, Place, Query, World};
 pub(crate) use import::{Wanted, import, wanted};
+pub(crate) use merge::apply as apply_merge_patch;
 pub(crate) use plan::{FoundKind, Kinds, Plan, PlanOptions, RelatedType, UnknownKind, needed_kinds};
 pub(crate) use policies::Policies;
 pub(crate) use primary::NAME_TAKEN;

@@ -35,6 +35,8 @@
 //! a driver follows both sides with watches, asks the engine and carries out the writes. An agent
 //! may be stopped between any two of them: the next one goes on.
 //!
+//! [`operation`] is the guide for who runs one.
+//!
 //! # What keeps tenants apart
 //! - An order only ever reaches the copy whose labels name its workspace, namespace and name. An
 //!   object that has the name of a copy by chance is left alone, and the order says so.
@@ -57,14 +59,18 @@ mod mutation;
 mod naming;
 mod object;
 mod path;
+pub mod preview;
 mod publish;
 mod rewrite;
 mod sharding;
 mod telemetry;
 mod template;
+pub mod toolkit;
 pub mod wire;
+#[doc = include_str!("../docs/agent.md")]
+pub mod operation {}
 
-pub use agent::{Agent, AgentOptions, AgentStatus};
+pub use agent::{Agent, AgentOptions, AgentStatus, Inspector};
 pub use api::install_crds;
 pub use diagnostic::Diagnostic;
 pub use health::{Check, Health};

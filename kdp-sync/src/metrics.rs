@@ -45,7 +45,6 @@ type NewHistogram = fn() -> Histogram;
 /// | `kdp_sync_writes_total` | `resource`, `side`, `verb` | writes that an API server accepted |
 /// | `kdp_sync_conflicts_total` | `resource` | how often the name of a copy was found taken |
 /// | `kdp_sync_queue_depth` | `resource` | orders that wait for their turn |
-/// | `kdp_sync_paused_orders` | `resource` | orders left alone because somebody paused them |
 /// | `kdp_sync_drifted_copies` | `resource` | copies found to differ from their orders, when drift was last looked for |
 /// | `kdp_sync_lag_seconds` | `resource` | from hearing of a change of an order until it is settled |
 /// | `kdp_sync_watch_restarts_total` | `side`, `kind` | watches that had to be begun anew |
@@ -72,7 +71,6 @@ struct Families {
     orders: Family<Labels, Gauge>,
     copies: Family<Labels, Gauge>,
     queue: Family<Labels, Gauge>,
-    paused: Family<Labels, Gauge>,
     drifted: Family<Labels, Gauge>,
     passes: Family<Labels, Counter>,
     errors: Family<Labels, Counter>,
@@ -157,7 +155,6 @@ impl Families {
             orders: Family::default(),
             copies: Family::default(),
             queue: Family::default(),
-            paused: Family::default(),
             drifted: Family::default(),
             passes: Family::default(),
             errors: Family::default(),
@@ -169,7 +166,6 @@ impl Families {
             ("orders", "Orders known", &families.orders),
             ("copies", "Copies known on the service cluster", &families.copies),
             ("queue_depth", "Orders that wait for their turn", &families.queue),
-            ("paused_orders", "Orders left alone because somebody paused them", &families.paused),
             ("drifted_copies", "Copies found to differ from their orders", &families.drifted),
         ];
         for (name, help, family) in gauges {

@@ -1,9 +1,9 @@
 //! The ways to both sides.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use http::Uri;
-use kdp_core::{Error, ErrorKind, WorkspacePath};
+use kdp_core::{Error, ErrorKind, SharedControlPlane, WorkspacePath};
 use kdp_tenancy::Kcp;
 use kube::{
     Client, Config,
@@ -36,6 +36,11 @@ impl KcpSide {
             control_plane = control_plane.with_host_override(old, new)?;
         }
         Ok(Self { control_plane, workspace })
+    }
+
+    /// The control plane, to be shared.
+    pub(super) fn shared(&self) -> SharedControlPlane {
+        Arc::new(self.control_plane.clone())
     }
 }
 

@@ -2,17 +2,77 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
-use clap::{ArgAction, Args, Parser};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Publishes what a Kubernetes cluster offers to the workspaces of a control plane, and syncs what
 /// tenants order there.
 ///
 /// Takes the place of kcp's api-syncagent: same flags, same PublishedResources, same objects.
 #[derive(Debug, Parser)]
-#[command(name = "kdp-syncagent", version)]
+#[command(name = "kdp-syncagent", version, args_conflicts_with_subcommands = true)]
 pub(super) struct Flags {
+    /// Tools for who writes PublishedResources; the agent runs without.
+    #[command(subcommand)]
+    pub(super) tool: Option<Tool>,
     #[command(flatten)]
     pub(super) agent: AgentFlags,
+}
+
+/// What is there beside the agent.
+#[derive(Debug, Subcommand)]
+pub(super) enum Tool {
+    /// Print the CustomResourceDefinition of a PublishedResource as tenants see it
+    Crd(Crd),
+    /// List everything that is wrong with PublishedResources; exits with 1 if anything is
+    Validate(Validate),
+}
+
+/// The flags of `crd`.
+#[derive(Debug, Args)]
+pub(super) struct Crd {
+    /// Print the definition as it is on the service cluster
+    #[arg(long, conflicts_with = "ars")]
+    pub(super) no_projection: bool,
+    /// Print the APIResourceSchema instead
+    #[arg(long)]
+    pub(super) ars: bool,
+    #[command(flatten)]
+    pub(super) definitions: DefinitionFlags,
+    /// File with the PublishedResource
+    pub(super) file: PathBuf,
+}
+
+/// The flags of `validate`.
+#[derive(Debug, Args)]
+pub(super) struct Validate {
+    #[command(flatten)]
+    pub(super) definitions: DefinitionFlags,
+    /// Files with PublishedResources
+    #[arg(required = true)]
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// Where CustomResourceDefinitions come from.
+#[derive(Debug, Args)]
+pub(super) struct DefinitionFlags {
+    /// File with CustomResourceDefinitions, instead of a cluster
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kubeconfig", "context"])]
+    pub(super) definitions: Option<PathBuf>,
+    /// Kubeconfig file of the service cluster
+    #[arg(long, value_name = "FILE")]
+    pub(super) kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig [default: the current one]
+    #[arg(long, value_name = "NAME")]
+    pub(super) context: Option<String>,
+}
+
+/// How a plan or a report is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// The flags of the agent. Which of them are required is said by [`Settings`](super::Settings),
@@ -68,6 +128,18 @@ pub(super) struct AgentFlags {
     /// Controllers that do not run: apiexport, apiresourceschema, sync; may be repeated
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(super) disabled_controllers: Vec<String>,
+    /// Tell what would be written, and exit: with 0 if it is nothing, 2 if it is something, 1 after an error
+    #[arg(long, conflicts_with = "drift")]
+    pub(super) plan: bool,
+    /// Tell what does not agree between orders and copies, and exit: with 0 if all agree, 2 if not, 1 after an error
+    #[arg(long)]
+    pub(super) drift: bool,
+    /// How --plan and --drift tell it
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
+    pub(super) output: Output,
+    /// How often to count copies that differ from their orders, in the metrics: as 30m; never if not said
+    #[arg(long, value_name = "DURATION")]
+    pub(super) drift_interval: Option<String>,
     /// Log more
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
         default_value_t = false, default_missing_value = "true")]

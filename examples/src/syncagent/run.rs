@@ -1,24 +1,45 @@
 //! From the start of the agent to its end.
 
-use std::{io, sync::Arc};
+use std::{fmt, io, process::ExitCode, sync::Arc, time::Duration};
 
 use futures::future::join_all;
-use kdp_core::{Error, ErrorKind, Platform};
-use kdp_sync::{Agent, AgentOptions, LeaseOptions};
+use kdp_core::{Error, ErrorKind, Platform, SharedControlPlane, reconcile::Chain};
+use kdp_sync::{Agent, AgentOptions, Inspector, LeaseOptions};
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     connection::{KcpSide, service_cluster},
+    flags::Output,
     pages::{Pages, serve},
-    settings::{Controller, ListenAddress, Reference, Settings},
+    screen,
+    settings::{Controller, ListenAddress, Mode, Reference, Settings},
     signals::Stop,
 };
 
-/// Runs the agent until somebody wants it to end, and lets it finish what it has begun.
-pub(super) async fn run(settings: Settings) -> Result<(), Error> {
-    let mut stop = Stop::listen()?;
+/// Does what the settings say.
+pub(super) async fn run(settings: Settings) -> Result<ExitCode, Error> {
     let kcp = KcpSide::open(&settings.kcp_kubeconfig, &settings.shard_overrides).await?;
     let service = service_cluster(&settings.service).await?;
+    let agent = Agent::new(service, options(&settings, &kcp));
+    match settings.mode {
+        Mode::Run => serve_until_stopped(&settings, kcp, agent).await.map(|()| ExitCode::SUCCESS),
+        Mode::Plan(output) => {
+            let preview = agent.inspector().preview(&kcp.shared()).await?;
+            screen::line(told(&preview, output)?);
+            Ok(verdict(preview.is_empty() && preview.problems.is_empty()))
+        }
+        Mode::Drift(output) => {
+            let drift = agent.inspector().drift(&kcp.shared()).await?;
+            screen::line(told(&drift, output)?);
+            Ok(verdict(drift.is_empty()))
+        }
+    }
+}
+
+/// Runs the agent until somebody wants it to end, and lets it finish what it has begun.
+async fn serve_until_stopped(settings: &Settings, kcp: KcpSide, agent: Agent) -> Result<(), Error> {
+    let mut stop = Stop::listen()?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         agent = settings.agent_name,
@@ -26,7 +47,6 @@ pub(super) async fn run(settings: Settings) -> Result<(), Error> {
         reference = settings.reference.name(),
         "agent.starting"
     );
-    let agent = Agent::new(service, options(&settings, &kcp));
     let wanted =
         [(&settings.metrics, Pages::Metrics(agent.metrics())), (&settings.health, Pages::Health(agent.health()))];
     let mut pages = Vec::new();
@@ -36,13 +56,57 @@ pub(super) async fn run(settings: Settings) -> Result<(), Error> {
         let listener = address.listen().await.map_err(|error| cannot_listen(address, error))?;
         pages.push(serve(listener, page, done.clone()));
     }
+    let counting = count_drift(settings.drift_interval, agent.inspector(), kcp.shared(), &done);
     let work = async {
         let platform = Platform::builder(Arc::new(kcp.control_plane)).component(agent);
         let worked = platform.run(stop.requested()).await;
         done.cancel();
         worked
     };
-    tokio::join!(work, join_all(pages)).0
+    tokio::join!(work, join_all(pages), counting).0
+}
+
+/// Counts the copies that differ from their orders, again and again.
+async fn count_drift(
+    interval: Option<Duration>,
+    inspector: Inspector,
+    control_plane: SharedControlPlane,
+    done: &CancellationToken,
+) {
+    let Some(interval) = interval else { return };
+    let count = async {
+        loop {
+            tokio::time::sleep(interval).await;
+            match inspector.drift(&control_plane).await {
+                Ok(drift) => tracing::info!(
+                    drifted = drift.drifted.len(),
+                    missing = drift.missing.len(),
+                    orphans = drift.orphans.len(),
+                    leftovers = drift.leftovers.len(),
+                    "drift.counted"
+                ),
+                Err(error) => tracing::warn!(error = %Chain(&error), "drift.failed"),
+            }
+        }
+    };
+    tokio::select! {
+        () = count => {}
+        () = done.cancelled() => {}
+    }
+}
+
+/// 0 when all is as it should be, else 2.
+fn verdict(is_empty: bool) -> ExitCode {
+    if is_empty { ExitCode::SUCCESS } else { ExitCode::from(2) }
+}
+
+fn told<T: fmt::Display + Serialize>(what: &T, output: Output) -> Result<String, Error> {
+    match output {
+        Output::Text => Ok(what.to_string()),
+        Output::Json => serde_json::to_string_pretty(what).map_err(|error| {
+            Error::new(ErrorKind::Internal, "tell", "what was found", "it is no JSON").with_source(error)
+        }),
+    }
 }
 
 /// What the agent is told.

@@ -4,9 +4,9 @@ mod address;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, ffi::OsStr, num::NonZeroUsize, path::PathBuf};
+use std::{collections::BTreeSet, ffi::OsStr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use super::flags::AgentFlags;
+use super::flags::{AgentFlags, Output};
 
 pub(super) use address::ListenAddress;
 
@@ -19,6 +19,9 @@ pub(super) struct Settings {
     pub(super) agent_name: String,
     pub(super) published_resources: Option<String>,
     pub(super) service: ServiceCluster,
+    pub(super) mode: Mode,
+    /// How often drift is looked for while the agent runs.
+    pub(super) drift_interval: Option<Duration>,
     pub(super) is_elected: bool,
     pub(super) workspace_shards: Option<NonZeroUsize>,
     /// Pairs of a host and port announced, and the ones to use instead.
@@ -27,6 +30,17 @@ pub(super) struct Settings {
     pub(super) metrics: Option<ListenAddress>,
     pub(super) health: Option<ListenAddress>,
     pub(super) logging: Logging,
+}
+
+/// What the program is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Publish and sync.
+    Run,
+    /// Tell what would be written.
+    Plan(Output),
+    /// Tell what does not agree.
+    Drift(Output),
 }
 
 /// What the agent is told of its APIExport.
@@ -96,6 +110,8 @@ impl TryFrom<AgentFlags> for Settings {
         let format = faults.checked(log_format(&flags.log_format));
         let overrides = flags.apiexport_hostport_override.iter().map(|pair| shard_override(pair)).collect();
         let shard_overrides = faults.checked(overrides);
+        let interval = given(flags.drift_interval).map(|text| duration("drift-interval", &text)).transpose();
+        let drift_interval = faults.checked(interval);
         let metrics = faults.checked(ListenAddress::parse("metrics-address", &flags.metrics_address));
         let health = faults.checked(ListenAddress::parse("health-address", &flags.health_address));
         match (
@@ -105,6 +121,7 @@ impl TryFrom<AgentFlags> for Settings {
             agent_name.flatten(),
             disabled,
             shard_overrides,
+            drift_interval,
             format,
             metrics,
             health,
@@ -116,6 +133,7 @@ impl TryFrom<AgentFlags> for Settings {
                 Some(agent_name),
                 Some(disabled),
                 Some(shard_overrides),
+                Some(drift_interval),
                 Some(format),
                 Some(metrics),
                 Some(health),
@@ -130,6 +148,12 @@ impl TryFrom<AgentFlags> for Settings {
                     host: given(flags.kubeconfig_host_override),
                     ca_file: given(flags.kubeconfig_ca_file_override),
                 },
+                mode: match (flags.plan, flags.drift) {
+                    (true, _) => Mode::Plan(flags.output),
+                    (_, true) => Mode::Drift(flags.output),
+                    _ => Mode::Run,
+                },
+                drift_interval,
                 is_elected: flags.enable_leader_election,
                 workspace_shards: flags.workspace_shards,
                 shard_overrides,
@@ -196,6 +220,17 @@ fn shard_override(pair: &str) -> Result<(String, String), String> {
         format!("--apiexport-hostport-override {pair:?}: it must be an address and another one, as old:6443=new:443")
     })?;
     Ok((old.to_owned(), new.to_owned()))
+}
+
+/// A duration as Go writes it, of one number and one unit.
+fn duration(flag: &str, text: &str) -> Result<Duration, String> {
+    let fault = || format!("--{flag} {text:?}: it must be a number of seconds, minutes or hours, as 90s, 30m or 1h");
+    let units = [('s', 1), ('m', 60), ('h', 3600)];
+    let known = units.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(*unit)?, *seconds)));
+    let (number, seconds) = known.ok_or_else(fault)?;
+    let number: u64 = number.parse().map_err(|_| fault())?;
+    let all = number.checked_mul(seconds).filter(|all| *all > 0).ok_or_else(fault)?;
+    Ok(Duration::from_secs(all))
 }
 
 fn log_format(name: &str) -> Result<LogFormat, String> {

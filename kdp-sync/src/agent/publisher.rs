@@ -1,5 +1,7 @@
 //! Publishes one PublishedResource.
 
+mod rehearsal;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -172,12 +174,7 @@ impl Publisher {
         if !(self.options.updates_export && self.mandate.leads.is_held()) {
             return Ok(());
         }
-        let mut wanted = Export::default();
-        for Published { projection, schema, claims, .. } in published.values() {
-            let remote = &projection.remote;
-            wanted.resources.insert((remote.group.clone(), remote.plural.clone()), schema.clone());
-            wanted.claims.extend(claims.clone());
-        }
+        let wanted = wanted_export(published);
         let AgentOptions { export, name, creates_export, .. } = &self.options;
         let update = export::bring_up_to_date(&self.provider, export, &wanted, name, *creates_export);
         self.while_leading(update).await
@@ -313,4 +310,15 @@ impl Publisher {
             tracing::debug!(error = %Chain(&error), "event.failed");
         }
     }
+}
+
+/// What the export is to offer, and to ask for.
+fn wanted_export(published: &BTreeMap<String, Published>) -> Export {
+    let mut wanted = Export::default();
+    for Published { projection, schema, claims, .. } in published.values() {
+        let remote = &projection.remote;
+        wanted.resources.insert((remote.group.clone(), remote.plural.clone()), schema.clone());
+        wanted.claims.extend(claims.clone());
+    }
+    wanted
 }

@@ -130,14 +130,7 @@ impl<'a> Resources<'a> {
         let all = watcher::Config::default;
         let resources =
             watcher(resources, watcher::Config { label_selector: options.published_resources.clone(), ..all() });
-        let definitions = ApiResource {
-            group: "apiextensions.k8s.io".into(),
-            version: "v1".into(),
-            api_version: "apiextensions.k8s.io/v1".into(),
-            kind: "CustomResourceDefinition".into(),
-            plural: "customresourcedefinitions".into(),
-        };
-        let definitions = watcher(Api::all_with(service.clone(), &definitions), all());
+        let definitions = watcher(Api::all_with(service.clone(), &definition_resource()), all());
         let only_ours = all().fields(&format!("metadata.name={}", options.export));
         let export = options.updates_export.then(|| watcher(export::api(&self.publisher.provider), only_ours));
         let export = export.map(|export| export.default_backoff().map(|event| (Source::Export, event)).boxed());
@@ -358,8 +351,19 @@ impl<'a> Resources<'a> {
     }
 }
 
+/// CustomResourceDefinitions.
+pub(super) fn definition_resource() -> ApiResource {
+    ApiResource {
+        group: "apiextensions.k8s.io".into(),
+        version: "v1".into(),
+        api_version: "apiextensions.k8s.io/v1".into(),
+        kind: "CustomResourceDefinition".into(),
+        plural: "customresourcedefinitions".into(),
+    }
+}
+
 /// Items of lists do not say their kind.
-fn typed(mut resource: Value) -> Value {
+pub(super) fn typed(mut resource: Value) -> Value {
     let ApiResource { api_version, kind, .. } = PublishedResource::api_resource();
     resource["apiVersion"] = api_version.into();
     resource["kind"] = kind.into();

@@ -57,6 +57,19 @@ impl Topology {
         Ok(Self { provider, cluster, export: reference.name, slice: Some((client, name.clone())) })
     }
 
+    /// The addresses at this moment.
+    ///
+    /// # Errors
+    /// When the slice cannot be read.
+    pub(super) async fn addresses_now(&self) -> Result<BTreeSet<Address>, Error> {
+        let Some((client, name)) = &self.slice else {
+            return Ok([Address::Export { cluster: self.cluster.clone(), export: self.export.clone() }].into());
+        };
+        let slices: Api<APIExportEndpointSlice> = Api::all(client.clone());
+        let slice = in_time("get APIExportEndpointSlice", name, slices.get(name)).await?;
+        Ok(self.addresses(&slice))
+    }
+
     /// Keeps the endpoints up to date until `shutdown`.
     pub(super) async fn follow(&self, endpoints: &Endpoints, board: &Board, shutdown: &CancellationToken) {
         let set = |addresses: BTreeSet<Address>| {

@@ -85,12 +85,12 @@ impl Endpoints {
     ///
     /// # Errors
     /// When the control plane cannot make one.
-    pub(super) fn all_workspaces(&self, address: &Address) -> Result<Client, Error> {
+    pub(crate) fn all_workspaces(&self, address: &Address) -> Result<Client, Error> {
         self.0.control_plane.client(&address.endpoint(None), &self.0.identity)
     }
 
     /// Takes in that a workspace was heard of from an address.
-    pub(super) fn heard(&self, cluster: &LogicalClusterName, address: &Address) {
+    pub(crate) fn heard(&self, cluster: &LogicalClusterName, address: &Address) {
         let mut homes = self.0.homes.lock();
         if homes.get(cluster).is_none_or(|home| home.address != *address) {
             homes.insert(cluster.clone(), Home { address: address.clone(), client: None });

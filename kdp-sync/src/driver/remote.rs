@@ -102,7 +102,7 @@ impl Remote {
         self.0.workspaces_breaker.closed().await;
     }
 
-    pub(super) async fn get(&self, key: &ObjectKey) -> Result<Option<Value>, Error> {
+    pub(crate) async fn get(&self, key: &ObjectKey) -> Result<Option<Value>, Error> {
         let found = self.request("get", key, |request| request.get(&key.name, &GetParams::default())).await;
         match found {
             Ok(object) => Ok(Some(object)),
@@ -111,7 +111,7 @@ impl Remote {
         }
     }
 
-    pub(super) async fn list(&self, query: &ListQuery) -> Result<Vec<Value>, Error> {
+    pub(crate) async fn list(&self, query: &ListQuery) -> Result<Vec<Value>, Error> {
         let ListQuery { place, types, namespace, selector } = query;
         let key =
             ObjectKey { place: place.clone(), types: types.clone(), namespace: namespace.clone(), name: String::new() };

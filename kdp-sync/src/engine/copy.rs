@@ -165,7 +165,7 @@ fn overwrite(copy: &mut Value, source: &Value) {
 }
 
 /// What is compared: neither the kind, which differs between the sides, nor the name.
-fn content(object: &Value) -> Value {
+pub(super) fn content(object: &Value) -> Value {
     let mut content = strip(object);
     if let Some(map) = content.as_object_mut() {
         map.remove("apiVersion");

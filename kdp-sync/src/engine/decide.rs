@@ -168,7 +168,7 @@ pub(super) fn act(commands: Vec<Command>) -> Next {
     Next::Act(Batch { part: Part::Primary, commands })
 }
 
-fn is_wanted(plan: &Plan, key: &OrderKey, order: &Value, facts: &Facts<'_>) -> Result<bool, Stop> {
+pub(super) fn is_wanted(plan: &Plan, key: &OrderKey, order: &Value, facts: &Facts<'_>) -> Result<bool, Stop> {
     if plan.resource_filter.as_ref().is_some_and(|filter| !filter.matches(&object::labels(order))) {
         return Ok(false);
     }

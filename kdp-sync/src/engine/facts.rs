@@ -7,7 +7,7 @@ use kube::core::Selector;
 use serde_json::Value;
 
 use super::Stop;
-use crate::object::ResourceType;
+use crate::object::{self, ResourceType};
 
 /// An order: an object of a published kind in a tenant's workspace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +38,18 @@ pub(crate) struct ObjectKey {
     pub(crate) types: Arc<ResourceType>,
     pub(crate) namespace: Option<String>,
     pub(crate) name: String,
+}
+
+impl ObjectKey {
+    /// What identifies an object of this kind that was read at a place.
+    pub(crate) fn of(place: &Place, types: &Arc<ResourceType>, object: &Value) -> Self {
+        Self {
+            place: place.clone(),
+            types: types.clone(),
+            namespace: object::namespace(object).map(Into::into),
+            name: object::name(object).to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for ObjectKey {

@@ -22,7 +22,7 @@ pub(super) fn diff(old: &Value, new: &Value) -> Option<Value> {
 }
 
 /// Does a patch to an object.
-pub(super) fn apply(target: &mut Value, patch: &Value) {
+pub(crate) fn apply(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
         return;

@@ -77,7 +77,7 @@ impl Subject<'_> {
     }
 
     /// What the copy is made from.
-    fn mutated(&self, copy: &Value) -> Result<Value, Stop> {
+    pub(super) fn mutated(&self, copy: &Value) -> Result<Value, Stop> {
         Ok(copy::strip(&self.plan.spec_mutations.apply(self.order.clone(), copy)?))
     }
 

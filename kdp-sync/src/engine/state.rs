@@ -233,7 +233,7 @@ struct OrderId<'a> {
     namespace: &'a str,
 }
 
-fn secret_key(namespace: &str, remote: &ResourceType, order: &OrderKey) -> ObjectKey {
+pub(super) fn secret_key(namespace: &str, remote: &ResourceType, order: &OrderKey) -> ObjectKey {
     let id = OrderId {
         api_version: remote.api_version(),
         kind: &remote.kind,

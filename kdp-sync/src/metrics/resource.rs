@@ -51,7 +51,6 @@ struct Series {
     orders: Gauge,
     copies: Gauge,
     queue: Gauge,
-    paused: Gauge,
     drifted: Gauge,
     conflicts: Counter,
     lag: Histogram,
@@ -77,7 +76,6 @@ impl ResourceMetrics {
             orders: families.orders.get_or_create_owned(&own),
             copies: families.copies.get_or_create_owned(&own),
             queue: families.queue.get_or_create_owned(&own),
-            paused: families.paused.get_or_create_owned(&own),
             drifted: families.drifted.get_or_create_owned(&own),
             conflicts: families.conflicts.get_or_create_owned(&own),
             lag: families.lag.get_or_create_owned(&own),
@@ -91,7 +89,7 @@ impl ResourceMetrics {
     pub(super) fn remove_from(&self, families: &Families) {
         let name = &self.0.name;
         let own = vec![resource(name)];
-        for family in [&families.orders, &families.copies, &families.queue, &families.paused, &families.drifted] {
+        for family in [&families.orders, &families.copies, &families.queue, &families.drifted] {
             family.remove(&own);
         }
         families.conflicts.remove(&own);
@@ -125,11 +123,6 @@ impl ResourceMetrics {
     /// How many orders wait for their turn.
     pub(crate) fn set_queue_depth(&self, count: usize) {
         self.0.queue.set(gauge(count));
-    }
-
-    /// How many orders are paused.
-    pub(crate) fn set_paused(&self, count: usize) {
-        self.0.paused.set(gauge(count));
     }
 
     /// How many copies were found to differ from their orders.

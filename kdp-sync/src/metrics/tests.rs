@@ -15,7 +15,6 @@ fn everything_counted_of_a_resource_is_in_the_text() {
     databases.set_orders(7);
     databases.set_copies(6);
     databases.set_queue_depth(2);
-    databases.set_paused(1);
     databases.set_drifted(4);
     databases.passed(PassOutcome::Settled);
     databases.failed(ErrorKind::Forbidden);
@@ -28,7 +27,6 @@ fn everything_counted_of_a_resource_is_in_the_text() {
         r#"kdp_sync_orders{resource="databases"} 7"#,
         r#"kdp_sync_copies{resource="databases"} 6"#,
         r#"kdp_sync_queue_depth{resource="databases"} 2"#,
-        r#"kdp_sync_paused_orders{resource="databases"} 1"#,
         r#"kdp_sync_drifted_copies{resource="databases"} 4"#,
         r#"kdp_sync_passes_total{resource="databases",outcome="settled"} 1"#,
         r#"kdp_sync_passes_total{resource="databases",outcome="failed"} 0"#,

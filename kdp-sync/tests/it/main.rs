@@ -9,6 +9,7 @@ mod fairness;
 mod kcp;
 mod orders;
 mod policies;
+mod preview;
 mod publishing;
 mod related;
 mod replicas;

@@ -158,6 +158,12 @@ impl Site {
         .await
     }
 
+    /// Changes a copy behind the agent's back.
+    pub(super) async fn change(&self, copy: &DynamicObject, patch: Value) {
+        let api = databases(self.service(), copy.namespace().as_deref());
+        api.patch(&copy.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
     /// Plays the operator.
     pub(super) async fn report(&self, copy: &DynamicObject, phase: &str) {
         let api = databases(self.service(), copy.namespace().as_deref());
@@ -251,7 +257,7 @@ fn free_address() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-fn definition() -> Value {
+pub(super) fn definition() -> Value {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": "databases.example.com"},
