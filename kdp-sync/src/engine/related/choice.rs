@@ -24,7 +24,10 @@ impl Locator {
     /// Whether the namespaces this finds on the service cluster may be the same for two workspaces.
     pub(super) fn shares_namespace(&self, naming_shares: bool) -> bool {
         match self {
-            Self::Reference { path, .. } => path.keys().eq(["metadata", "namespace"]) && naming_shares,
+            // Any other field, even one that only the provider writes, may say the same everywhere.
+            Self::Reference { path, .. } => {
+                naming_shares || path.keys().is_none_or(|keys| keys != ["metadata", "namespace"])
+            }
             Self::Template(template) if reads_own_namespace(template) => naming_shares,
             Self::Template(template) => !names_workspace(template),
             Self::Selector { labels, .. } => !templates(labels).any(names_workspace),
@@ -39,8 +42,9 @@ fn templates(labels: &[(Text, Text)]) -> impl Iterator<Item = &Template> {
     })
 }
 
+/// A query may reach anything, and give what is written in it.
 fn is_providers_path(path: &Path) -> bool {
-    is_providers_field(&path.keys().collect::<Vec<_>>())
+    path.keys().is_some_and(|keys| is_providers_field(&keys))
 }
 
 /// Whether a field of the copy is written on the service cluster only.

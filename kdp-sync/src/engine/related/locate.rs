@@ -142,7 +142,7 @@ impl Finder<'_> {
 
     fn by_reference(&self, path: &Path, regex: Option<&RegexReplace>) -> Result<Vec<(String, String)>, Stop> {
         let values = |side| {
-            let values = match path.get(self.order.on(side)) {
+            let values = match path.get(self.order.on(side)).as_deref() {
                 None | Some(Value::Null) => Vec::new(),
                 Some(Value::Array(items)) => items.iter().map(|item| path::text(Some(item))).collect(),
                 single => vec![path::text(single)],
