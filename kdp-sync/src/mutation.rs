@@ -52,9 +52,9 @@ impl Mutations {
     pub(crate) fn decide(&self, path: &Path) -> bool {
         self.rules.iter().fold(false, |is_decided, rule| {
             if rule.path.covers(path) {
-                rule.action.is_constant()
+                rule.action.is_independent()
             } else {
-                is_decided && (rule.action.is_constant() || !rule.path.may_touch(path))
+                is_decided && (rule.action.is_independent() || !rule.path.may_touch(path))
             }
         })
     }
@@ -131,13 +131,14 @@ impl Mutation {
 }
 
 impl Action {
-    /// Whether the result is the same for every object.
-    fn is_constant(&self) -> bool {
+    /// Whether the result depends on nothing that the writer of the object chooses.
+    fn is_independent(&self) -> bool {
         match self {
             Self::Delete => true,
-            Self::Regex(replace) => replace.is_constant(),
-            Self::Template(template) => template.reads().is_empty(),
-            Self::Cel(program) => program.is_constant(),
+            Self::Regex(replace) => replace.is_independent(),
+            // The control plane chooses the uid.
+            Self::Template(template) => template.reads().iter().all(|keys| *keys == ["LocalObject", "metadata", "uid"]),
+            Self::Cel(program) => program.is_independent(),
         }
     }
 }

@@ -24,6 +24,8 @@ use crate::go_json;
 
 /// The longest path accepted, in bytes: queries are nested calls.
 const LONGEST: usize = 1024;
+/// How often `@dig` may be used: inside of another it multiplies the work with every level.
+const MOST_DIGS: usize = 2;
 
 /// A parsed path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub(crate) enum PathError {
     Empty,
     #[error("a path must not be longer than {LONGEST} bytes")]
     TooLong,
+    #[error("@dig must not be used more than {MOST_DIGS} times")]
+    TooMuchWork,
     #[error("{key:?} cannot be an index of a list")]
     NotAnIndex { key: String },
     #[error("what the query finds cannot be written to")]
@@ -140,6 +144,9 @@ impl std::str::FromStr for Path {
         }
         if text.len() > LONGEST {
             return Err(PathError::TooLong);
+        }
+        if text.matches("@dig").count() > MOST_DIGS {
+            return Err(PathError::TooMuchWork);
         }
         Ok(Self { read: plain::readable(text), write: plain::writable(text), text: text.into() })
     }

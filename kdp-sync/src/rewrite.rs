@@ -24,7 +24,7 @@ impl RegexReplace {
     }
 
     /// Whether the result is the same for every text.
-    pub(crate) fn is_constant(&self) -> bool {
+    pub(crate) fn is_independent(&self) -> bool {
         self.pattern.is_none()
     }
 

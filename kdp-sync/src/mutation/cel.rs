@@ -27,7 +27,7 @@ impl Expression {
     }
 
     /// Whether no variable is used.
-    pub(super) fn is_constant(&self) -> bool {
+    pub(super) fn is_independent(&self) -> bool {
         self.0.references().variables().is_empty()
     }
 

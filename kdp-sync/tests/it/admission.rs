@@ -1,5 +1,6 @@
 //! What the API server of the service cluster refuses, and what the agent says of the rest.
 
+use kdp_core::ControlPlaneExt;
 use kdp_sync::api::PublishedResource;
 use kdp_tenancy::Embedded;
 use kube::{Api, api::PostParams};

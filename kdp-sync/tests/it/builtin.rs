@@ -65,8 +65,7 @@ async fn an_aggregated_kind_is_offered_and_synced_in_both_directions() {
         eventually("there is a copy", async || all.list(&Default::default()).await.unwrap().items.pop()).await;
     let copies = gadgets(world.service(), copy.namespace().as_deref());
     copy.data["status"] = json!({"phase": "Up"});
-    let body = serde_json::to_vec(&copy).unwrap();
-    copies.replace_status(&copy.name_any(), &PostParams::default(), body).await.unwrap();
+    copies.replace_status(&copy.name_any(), &PostParams::default(), &copy).await.unwrap();
     seen(&orders, "mine", |order| order.data["status"]["phase"] == "Up").await;
     agent.stop().await;
 }
