@@ -97,6 +97,26 @@ fn what_tenants_choose_needs_a_namespace_of_their_own() {
     check("", in_namespace("status.namespace"), true);
     check("", in_namespace("metadata.namespace"), false);
     check("x", in_namespace("metadata.namespace"), true);
+    // Nor is the name of a copy the provider's where tenants choose it.
+    let secret = json!({"template": {"template": "{{ .Object.metadata.name }}-a"}});
+    let by_path = json!({"reference": {"path": "metadata.name"}});
+    for (name, is_refused) in [
+        ("$remoteName", true),
+        ("a-$remoteNamespace", true),
+        ("{{ .Object.spec.a }}", true),
+        ("{{ .Object.metadata.uid }}", false),
+        ("$remoteNamespaceHash-$remoteNameHash", false),
+        ("$remoteClusterName-$remoteName", false),
+        ("{{ .ClusterName }}-{{ .Object.metadata.name }}", false),
+        ("fixed", false),
+    ] {
+        for object in [&secret, &by_path] {
+            let naming = |namespace: &str| json!({"name": name, "namespace": namespace});
+            let fields = |namespace| json!({"naming": naming(namespace), "related": [related(object.clone())]});
+            assert_eq!(fault(&fields("x")).is_some(), is_refused, "{name} {object}");
+            assert_eq!(fault(&fields("$remoteClusterName")), None, "{name} {object}");
+        }
+    }
     // A namespace that is given for itself decides alone.
     let with_namespace =
         |template: &str| json!({"reference": {"path": "spec.a"}, "namespace": {"template": {"template": template}}});
