@@ -64,7 +64,6 @@ fn faults_name_their_field() {
     assert_eq!(field(json!({"cel": {"path": "a", "expression": "thing.a"}})), "spec.mutation.spec[0].cel.expression");
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the tables read better")]
 fn mutate(list: Value, object: Value) -> Result<Value, String> {
     compile(list).unwrap().apply(object, &json!({"status": {"host": "h"}}))
 }

@@ -1,5 +1,7 @@
 //! What the API server of the service cluster refuses, and what the agent says of the rest.
 
+#![expect(clippy::needless_pass_by_value, reason = "the tables read better")]
+
 use kdp_core::ControlPlaneExt;
 use kdp_sync::api::PublishedResource;
 use kdp_tenancy::Embedded;

@@ -232,8 +232,11 @@ fn test_end(bytes: &[u8], start: usize) -> usize {
     at
 }
 
-/// The name, if any, and path of each entry of a multipath, and what follows it.
-pub(super) fn multipath(path: &str) -> Option<(Vec<(Option<&str>, &str)>, &str)> {
+/// The name, if any, and path of each entry of a multipath.
+pub(super) type Entries<'p> = Vec<(Option<&'p str>, &'p str)>;
+
+/// The entries of a multipath, and what follows it.
+pub(super) fn multipath(path: &str) -> Option<(Entries<'_>, &str)> {
     let bytes = path.as_bytes();
     let mut entries = Vec::new();
     let (mut start, mut colon, mut is_modifier, mut depth) = (1, None, false, 1_usize);
