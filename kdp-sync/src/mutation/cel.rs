@@ -19,7 +19,9 @@ impl Expression {
     /// # Errors
     /// When the text is no expression, or uses a variable that is not given.
     pub(super) fn compile(expression: &str) -> Result<Self, String> {
-        let program = Program::compile(expression).map_err(|e| e.to_string())?;
+        // The first line says what is wrong; those after it draw the expression.
+        let first_line = |message: String| message.lines().next().unwrap_or_default().to_owned();
+        let program = Program::compile(expression).map_err(|e| first_line(e.to_string()))?;
         match program.references().variables().into_iter().find(|name| !VARIABLES.contains(name)) {
             Some(unknown) => Err(format!("there is no {unknown} here, only value, self and other")),
             None => Ok(Self(Arc::new(program))),

@@ -150,8 +150,8 @@ impl Finder<'_> {
             values
                 .into_iter()
                 .map(|value| match regex {
-                    Some(regex) => regex.apply(&value),
-                    None => value,
+                    Some(regex) => regex.apply(value.trim()),
+                    None => value.trim().to_owned(),
                 })
                 .collect::<Vec<_>>()
         };
