@@ -1,6 +1,7 @@
 //! The agent: everything a service owner runs.
 
 mod definitions;
+mod discovery;
 mod export;
 mod inspector;
 mod options;

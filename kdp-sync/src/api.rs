@@ -55,7 +55,7 @@ pub struct PublishedResourceSpec {
     pub mutation: Option<ResourceMutations>,
     /// Further objects that belong to an order, such as its credentials.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "list_of::<RelatedResource>")]
+    #[schemars(schema_with = "related_resources")]
     pub related: Vec<RelatedResource>,
     /// Whether objects are synced; only the schema is published otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,10 +73,15 @@ impl PublishedResourceSpec {
 /// A kind on the service cluster.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!has(self.version) || self.version == '' || !has(self.versions) || size(self.versions) == 0",
+    "message": "version cannot be set together with versions"
+}]))]
 pub struct SourceResource {
     /// API group; empty for core.
     pub api_group: String,
     /// Kind.
+    #[schemars(length(min = 1))]
     pub kind: String,
     /// The only version to publish; deprecated, use `versions`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -220,6 +225,21 @@ fn plain_bool(generator: &mut SchemaGenerator) -> Schema {
 
 fn list_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<Vec<T>>()
+}
+
+fn limited_list_of<T: JsonSchema>(generator: &mut SchemaGenerator, most: usize) -> Schema {
+    let mut schema = list_of::<T>(generator);
+    schema.insert("maxItems".into(), most.into());
+    schema
+}
+
+/// The limit keeps what the API server estimates for the rules below within its bounds.
+fn related_resources(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = limited_list_of::<RelatedResource>(generator, 250);
+    let rule = "self.all(a, self.exists_one(b, b.identifier == a.identifier))";
+    let message = "identifiers must be unique";
+    schema.insert("x-kubernetes-validations".into(), serde_json::json!([{"rule": rule, "message": message}]));
+    schema
 }
 
 fn map_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {

@@ -62,6 +62,22 @@ impl Naming {
         names_workspace || (scope == Scope::Namespaced && !self.shares_namespace())
     }
 
+    /// Whether tenants choose the names of copies: not as digests, nor next to the name of their
+    /// workspace.
+    pub(crate) fn is_tenants_choice(&self) -> bool {
+        match &self.name {
+            Pattern::Default => false,
+            Pattern::Placeholders(text) => {
+                let rest = text.replace("$remoteNamespaceHash", "").replace("$remoteNameHash", "");
+                !text.contains("$remoteClusterName") && rest.contains("$remoteName")
+            }
+            Pattern::Template(template) => {
+                let is_chosen = |keys: &Vec<&str>| *keys != ["Object", "metadata", "uid"];
+                !names_workspace(template) && template.reads().iter().any(is_chosen)
+            }
+        }
+    }
+
     /// The name of the copy; by default the short digests of the order's namespace and name.
     pub(crate) fn name(&self, origin: Origin<'_>, order: &Value) -> Result<String, String> {
         let default = || {

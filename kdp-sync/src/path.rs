@@ -1,196 +1,155 @@
-//! Dotted paths into JSON values, in the simple form of gjson and sjson.
+//! Paths into JSON values: gjson's for reading, sjson's for writing.
 //!
 //! Segments are separated by dots; a backslash takes the next character literally. A number is an
-//! index in a list and a key in an object; `-1` is the place after the last element when writing;
-//! a leading `:` makes a number a key even where a list would be created. Everything that turns a
-//! path into a query is refused when the path is parsed.
+//! index in a list and a key in an object. When writing, `-1` is the place after the last element,
+//! and a leading `:` makes a number a key even where a list would be created. Such plain paths are
+//! walked on values. Everything else in gjson's language (wildcards, `#`, tests, modifiers, pipes,
+//! multipaths, literals) is a query: it is run on text as gjson runs it, and writing overwrites
+//! what it finds where it lies, or nothing if it finds nothing there.
+//!
+//! Where this differs on purpose: sjson damages the document when a query finds things that are
+//! made rather than stored, such as counts; here they are left alone. And what a query makes is a
+//! value, so its white space and the order of its keys are lost.
 
-use std::fmt;
+mod plain;
+mod query;
+mod scan;
 
-use serde_json::{Map, Value, map::Entry};
+use std::{borrow::Cow, fmt};
 
-/// The largest index accepted: writing to it fills the list with nulls up to there.
-const LARGEST_INDEX: usize = 9_999;
+use serde_json::Value;
+
+use self::{plain::Keys, query::Place};
+use crate::go_json;
+
+/// The longest path accepted, in bytes: queries are nested calls.
+const LONGEST: usize = 1024;
+/// How often `@dig` may be used: inside of another it multiplies the work with every level.
+const MOST_DIGS: usize = 2;
 
 /// A parsed path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Path {
     text: String,
-    segments: Vec<Segment>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Segment {
-    key: String,
-    index: Option<Index>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Index {
-    At(usize),
-    Last,
+    /// How the path is read, unless by a query.
+    read: Option<Keys>,
+    /// How the path is written, unless by a query.
+    write: Option<Keys>,
 }
 
 /// Why a text is not a path, or why a value cannot be written there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PathError {
-    #[error("a path must not be empty, nor have an empty segment")]
+    #[error("a path must not be empty")]
     Empty,
-    #[error("{0:?} makes the path a query, which is not supported; write '\\' before it to mean the character")]
-    Query(char),
-    #[error("an index must not be larger than {LARGEST_INDEX}")]
-    IndexTooLarge,
-    #[error("{key:?} is not an index, but {path} leads into a list")]
-    NotAnIndex { path: String, key: String },
+    #[error("a path must not be longer than {LONGEST} bytes")]
+    TooLong,
+    #[error("@dig must not be used more than {MOST_DIGS} times")]
+    TooMuchWork,
+    #[error("{key:?} cannot be an index of a list")]
+    NotAnIndex { key: String },
+    #[error("what the query finds cannot be written to")]
+    NotWritable,
 }
 
 impl Path {
-    /// The keys from the root, indices as they were written.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.segments.iter().map(|segment| segment.key.as_str())
+    /// The keys from the root, indices as they were written; none for a query.
+    pub(crate) fn keys(&self) -> Option<Vec<&str>> {
+        Some(self.read.as_ref()?.iter().map(|segment| segment.key.as_str()).collect())
     }
 
-    /// Whether `other` is this value or a part of it.
-    pub(crate) fn leads_to(&self, other: &Self) -> bool {
-        other.segments.starts_with(&self.segments)
+    /// Whether writing needs a query, so that there is nothing to delete.
+    pub(crate) fn is_written_by_query(&self) -> bool {
+        self.write.is_none()
+    }
+
+    /// Whether writing here certainly writes all of what is read at `other`.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let (Some(write), Some(read)) = (&self.write, &other.read) else { return false };
+        write.len() <= read.len() && write.iter().zip(read).all(|(write, read)| write.is_same(read))
+    }
+
+    /// Whether writing here may change what is read at `other`.
+    pub(crate) fn may_touch(&self, other: &Self) -> bool {
+        let (Some(write), Some(read)) = (&self.write, &other.read) else { return true };
+        write.iter().zip(read).all(|(write, read)| write.may_be(read))
     }
 
     /// The value at the path.
-    pub(crate) fn get<'a>(&self, root: &'a Value) -> Option<&'a Value> {
-        self.segments.iter().try_fold(root, |value, segment| match (value, segment.index) {
-            (Value::Object(map), _) => map.get(&segment.key),
-            (Value::Array(items), Some(Index::At(at))) => items.get(at),
-            _ => None,
-        })
+    pub(crate) fn get<'a>(&self, root: &'a Value) -> Option<Cow<'a, Value>> {
+        match &self.read {
+            Some(keys) => plain::get(keys, root).map(Cow::Borrowed),
+            None => {
+                let document = document(root);
+                let hit = query::find(&document, &self.text)?;
+                serde_json::from_str(&hit.raw).ok().map(Cow::Owned)
+            }
+        }
     }
 
-    /// Writes the value, creating what leads there. A scalar in the way is replaced.
+    /// Writes the value. A plain path creates what leads there, and a scalar in the way is replaced;
+    /// a query overwrites every match.
     ///
     /// # Errors
     /// When a segment that is not an index leads into a list; nothing is changed then.
     pub(crate) fn set(&self, root: &mut Value, value: Value) -> Result<(), PathError> {
-        self.check_lists(root)?;
-        let mut place = root;
-        for segment in &self.segments {
-            place = segment.enter(place);
+        match &self.write {
+            Some(keys) => plain::set(keys, root, value),
+            None => self.overwrite(root, &value),
         }
-        *place = value;
-        Ok(())
     }
 
-    /// Removes the value, if there is one.
+    /// Removes the value, if there is one; a query removes nothing.
     pub(crate) fn delete(&self, root: &mut Value) {
-        let Some((last, parents)) = self.segments.split_last() else { return };
-        let mut place = root;
-        for segment in parents {
-            let next = match (place, segment.index) {
-                (Value::Object(map), _) => map.get_mut(&segment.key),
-                (Value::Array(items), Some(Index::At(at))) => items.get_mut(at),
-                _ => None,
-            };
-            let Some(next) = next else { return };
-            place = next;
-        }
-        match (place, last.index) {
-            (Value::Object(map), _) => {
-                map.remove(&last.key);
-            }
-            (Value::Array(items), Some(Index::At(at))) if at < items.len() => {
-                items.remove(at);
-            }
-            (Value::Array(items), Some(Index::Last)) => {
-                items.pop();
-            }
-            _ => {}
+        if let Some(keys) = &self.write {
+            plain::delete(keys, root);
         }
     }
 
-    fn check_lists(&self, root: &Value) -> Result<(), PathError> {
-        let mut place = Some(root);
-        for segment in &self.segments {
-            place = match (place, segment.index) {
-                (Some(Value::Array(_)), None) => {
-                    return Err(PathError::NotAnIndex { path: self.text.clone(), key: segment.key.clone() });
-                }
-                (Some(Value::Object(map)), _) => map.get(&segment.key),
-                (Some(Value::Array(items)), Some(Index::At(at))) => items.get(at),
-                _ => None,
-            };
+    fn overwrite(&self, root: &mut Value, value: &Value) -> Result<(), PathError> {
+        let mut document = document(root);
+        let mut places = match query::find(&document, &self.text).map(|hit| hit.place) {
+            None | Some(Place::Nowhere) => return Ok(()),
+            Some(Place::At(at)) => vec![at],
+            Some(Place::Each(places)) => places,
+        };
+        // From the back, so that the places before stay where they are.
+        places.sort_unstable_by(|a, b| b.cmp(a));
+        places.dedup();
+        let mut text = Vec::new();
+        go_json::write(&mut text, value);
+        let text = String::from_utf8_lossy(&text);
+        for place in places {
+            let end = scan::value_end(document.as_bytes(), place);
+            document.replace_range(place..end, &text);
         }
+        *root = serde_json::from_str(&document).map_err(|_| PathError::NotWritable)?;
         Ok(())
     }
 }
 
-impl Segment {
-    /// The place of this segment in `place`, which becomes a list or an object if it is neither.
-    fn enter<'a>(&self, place: &'a mut Value) -> &'a mut Value {
-        if !place.is_object() && !place.is_array() {
-            *place = if self.index.is_some() { Value::Array(Vec::new()) } else { Value::Object(Map::new()) };
-        }
-        // A missing value starts as null; the next segment decides what it becomes.
-        match place {
-            Value::Array(items) => {
-                let at = match self.index {
-                    Some(Index::At(at)) => at,
-                    _ => items.len(),
-                };
-                if items.len() <= at {
-                    items.resize(at + 1, Value::Null);
-                }
-                &mut items[at]
-            }
-            Value::Object(map) => match map.entry(self.key.clone()) {
-                Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => entry.insert(Value::Null),
-            },
-            _ => unreachable!("made a list or an object above"),
-        }
-    }
+/// The text that queries run on: what the existing agent's encoder writes.
+fn document(root: &Value) -> String {
+    let mut document = Vec::new();
+    go_json::write(&mut document, root);
+    String::from_utf8(document).expect("the encoder writes the UTF-8 it was given, and escapes")
 }
 
 impl std::str::FromStr for Path {
     type Err = PathError;
 
     fn from_str(text: &str) -> Result<Self, PathError> {
-        let mut segments = Vec::new();
-        let mut key = String::new();
-        let mut escaped = false;
-        let mut chars = text.chars();
-        loop {
-            match chars.next() {
-                Some('\\') => {
-                    escaped = true;
-                    key.extend(chars.next());
-                }
-                Some('.') => segments.push(segment(std::mem::take(&mut key), std::mem::take(&mut escaped))?),
-                Some(c @ ('#' | '(' | ')' | '@' | '*' | '?' | '|' | '!' | '{' | '}' | '[' | ']')) => {
-                    return Err(PathError::Query(c));
-                }
-                Some(c) => key.push(c),
-                None => break,
-            }
+        if text.is_empty() {
+            return Err(PathError::Empty);
         }
-        segments.push(segment(key, escaped)?);
-        Ok(Self { text: text.into(), segments })
+        if text.len() > LONGEST {
+            return Err(PathError::TooLong);
+        }
+        if text.matches("@dig").count() > MOST_DIGS {
+            return Err(PathError::TooMuchWork);
+        }
+        Ok(Self { read: plain::readable(text), write: plain::writable(text), text: text.into() })
     }
-}
-
-fn segment(key: String, escaped: bool) -> Result<Segment, PathError> {
-    if key.is_empty() {
-        return Err(PathError::Empty);
-    }
-    if let Some(forced) = key.strip_prefix(':').filter(|_| !escaped) {
-        return if forced.is_empty() { Err(PathError::Empty) } else { Ok(Segment { key: forced.into(), index: None }) };
-    }
-    let index = if key == "-1" {
-        Some(Index::Last)
-    } else if key.bytes().all(|b| b.is_ascii_digit()) {
-        let at = key.parse().ok().filter(|at| *at <= LARGEST_INDEX);
-        Some(Index::At(at.ok_or(PathError::IndexTooLarge)?))
-    } else {
-        None
-    };
-    Ok(Segment { key, index })
 }
 
 impl fmt::Display for Path {
@@ -204,7 +163,9 @@ pub(crate) fn text(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
+        // Never with an exponent.
+        Some(Value::Number(number)) if number.is_f64() => number.as_f64().unwrap_or_default().to_string(),
+        Some(other) => document(other),
     }
 }
 

@@ -2,9 +2,12 @@
 
 mod crd_json;
 mod export;
+mod offer;
+mod openapi;
 mod projection;
 mod schema;
 
 pub(crate) use export::{Export, claims, export_news, new_export, update_export};
+pub(crate) use offer::Offer;
 pub(crate) use projection::{Projection, project};
 pub(crate) use schema::resource_schema;

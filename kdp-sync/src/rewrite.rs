@@ -23,6 +23,11 @@ impl RegexReplace {
         Ok(Self { pattern, replacement: replacement.into() })
     }
 
+    /// Whether the result is the same for every text.
+    pub(crate) fn is_independent(&self) -> bool {
+        self.pattern.is_none()
+    }
+
     pub(crate) fn apply(&self, text: &str) -> String {
         match &self.pattern {
             Some(pattern) => pattern.replace_all(text, self.replacement.as_str()).into_owned(),

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::{
     AgentOptions, Mandate,
     definitions::{Definitions, kind_if, kind_of},
-    export,
+    discovery, export,
 };
 use crate::{
     api::{PublishedResource, PublishedResourceSpec, Side},
@@ -188,11 +188,10 @@ impl Publisher {
     ) -> Result<Prepared, Refusal> {
         let spec: PublishedResourceSpec =
             serde_json::from_value(resource["spec"].clone()).map_err(|e| vec![Diagnostic::new("spec", e)])?;
-        let definition = definitions.of(&spec.resource).ok_or_else(|| {
-            let message = "the service cluster has no CustomResourceDefinition for this kind";
-            vec![Diagnostic::new("spec.resource", message)]
-        })?;
-        let projection = project(definition, &spec)?;
+        let projection = match definitions.of(&spec.resource) {
+            Some(definition) => project(definition, &spec)?,
+            None => project(&discovery::definition(&self.service, &spec).await?, &spec)?,
+        };
         let kinds = self.kinds(&spec, &projection, published).await?;
         let options =
             PlanOptions { agent: self.options.name.clone(), state_namespace: self.options.state_namespace.clone() };

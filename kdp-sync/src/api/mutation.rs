@@ -1,25 +1,32 @@
 //! What is rewritten between the two sides.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
-use super::{list_of, plain_string};
+use super::{limited_list_of, plain_string};
+
+/// Bounds what the API server estimates that checking the rule of each mutation costs.
+const MOST_MUTATIONS: usize = 1_000;
 
 /// Rewrites of an object on its way down and of its status on its way up.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceMutations {
     /// Applied to the object on its way from the origin, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "list_of::<ResourceMutation>")]
+    #[schemars(schema_with = "mutations")]
     pub spec: Vec<ResourceMutation>,
     /// Applied to the object whose status is copied, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "list_of::<ResourceMutation>")]
+    #[schemars(schema_with = "mutations")]
     pub status: Vec<ResourceMutation>,
 }
 
-/// One rewrite; exactly one field is set.
+/// One rewrite; if several fields are set, the first in order of declaration counts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.delete) || has(self.regex) || has(self.template) || has(self.cel)",
+    "message": "one of delete, regex, template and cel must be given"
+}]))]
 pub struct ResourceMutation {
     /// Removes a value.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,14 +45,16 @@ pub struct ResourceMutation {
 /// Removes a value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeleteMutation {
-    /// Dotted path of the value.
+    /// Path of the value, as sjson writes and gjson reads it.
+    #[schemars(length(min = 1))]
     pub path: String,
 }
 
 /// Replaces parts of a string.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RegexMutation {
-    /// Dotted path of the value.
+    /// Path of the value, as sjson writes and gjson reads it.
+    #[schemars(length(min = 1))]
     pub path: String,
     /// What to look for; the whole value when empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -60,7 +69,8 @@ pub struct RegexMutation {
 /// Sets a string made by a Go template.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TemplateMutation {
-    /// Dotted path of the value.
+    /// Path of the value, as sjson writes and gjson reads it.
+    #[schemars(length(min = 1))]
     pub path: String,
     /// The template; `.Value`, `.LocalObject` and `.RemoteObject` are given.
     pub template: String,
@@ -69,8 +79,14 @@ pub struct TemplateMutation {
 /// Sets the value of a CEL expression.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CelMutation {
-    /// Dotted path of the value.
+    /// Path of the value, as sjson writes and gjson reads it.
+    #[schemars(length(min = 1))]
     pub path: String,
     /// The expression; `value`, `self` and `other` are given.
+    #[schemars(length(min = 1))]
     pub expression: String,
+}
+
+fn mutations(generator: &mut SchemaGenerator) -> Schema {
+    limited_list_of::<ResourceMutation>(generator, MOST_MUTATIONS)
 }

@@ -35,6 +35,7 @@ use super::{ResourceMutations, atomic_selector, is_false, map_of, plain_bool, pl
 ]))]
 pub struct RelatedResource {
     /// Name of the entry, unique in its published resource; part of annotations.
+    #[schemars(length(min = 1, max = 256))]
     pub identifier: String,
     /// The side that owns the objects; the other side gets copies.
     pub origin: Side,
@@ -131,6 +132,10 @@ pub struct RelatedProjection {
 
 /// Which objects are related: by name, and in which namespace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.reference) || has(self.selector) || has(self.template)",
+    "message": "one of reference, selector and template must be given"
+}]))]
 pub struct RelatedObject {
     /// Names.
     #[serde(flatten)]
@@ -145,6 +150,10 @@ pub type RelatedNamespace = ObjectSpec;
 
 /// Names, found in one of three ways; if several are set, the first in order of declaration counts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.reference) || has(self.selector) || has(self.template)",
+    "message": "one of reference, selector and template must be given"
+}]))]
 pub struct ObjectSpec {
     /// A field of the order and of its copy holds the name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,7 +169,8 @@ pub struct ObjectSpec {
 /// A field that holds a name, or a list of names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectReference {
-    /// Dotted path of the field in the order and in its copy.
+    /// Path of the field in the order and in its copy, as gjson reads it.
+    #[schemars(length(min = 1))]
     pub path: String,
     /// Rewrites each value.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -186,6 +196,10 @@ pub struct ObjectSelector {
 
 /// How a name looks on the other side; if both are set, the regular expression counts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.regex) || has(self.template)",
+    "message": "one of regex and template must be given"
+}]))]
 pub struct Rewrite {
     /// By regular expression.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -68,7 +68,7 @@ fn the_rules_on_related_resources_hold() {
         assert_eq!(result.is_ok(), expected, "{object}: {result:?}");
     };
     let with = |extra: Value| {
-        let mut related = json!({"identifier": "a", "origin": "service", "object": {}});
+        let mut related = json!({"identifier": "a", "origin": "service", "object": {"template": {"template": "a"}}});
         related.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         related
     };

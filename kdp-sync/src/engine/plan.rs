@@ -138,7 +138,11 @@ impl Plan {
         let is_namespaced = [projection.local_scope, projection.remote_scope] == [Scope::Namespaced; 2];
         let naming = Naming::compile(published.naming.as_ref(), &mut faults);
         let spec_mutations = Mutations::compile(&mutation.spec, "spec.mutation.spec", &mut faults);
-        let rules = OrderRules { mutations: &spec_mutations, shares_namespace: naming.shares_namespace() };
+        let rules = OrderRules {
+            mutations: &spec_mutations,
+            shares_namespace: naming.shares_namespace(),
+            chooses_names: naming.is_tenants_choice(),
+        };
         let related = compile_related(published, kinds, is_namespaced, &rules, &mut faults);
         let plan = Self {
             agent: options.agent.clone(),

@@ -54,6 +54,8 @@ pub(super) struct OrderRules<'a> {
     pub(super) mutations: &'a Mutations,
     /// Whether copies of orders of different workspaces may be in the same namespace.
     pub(super) shares_namespace: bool,
+    /// Whether tenants choose how copies are called.
+    pub(super) chooses_names: bool,
 }
 
 /// An object on its origin, and where its copy goes.
@@ -72,8 +74,10 @@ impl Related {
         let names = Locator::compile(&related.object.names, &format!("{field}.object"), faults);
         let namespaces = related.object.namespace.as_ref();
         let namespaces = namespaces.map(|spec| Locator::compile(spec, &format!("{field}.object.namespace"), faults));
+        let spec_mutations = Mutations::compile(&mutation.spec, &format!("{field}.mutation.spec"), faults);
+        let status_mutations = Mutations::compile(&mutation.status, &format!("{field}.mutation.status"), faults);
         let (names, namespaces) = (names?, namespaces.map_or(Some(None), |locator| locator.map(Some))?);
-        let is_chosen = |locator: &Locator| locator.is_tenants_choice(related.origin, order.mutations);
+        let is_chosen = |locator: &Locator| locator.is_tenants_choice(related.origin, order);
         let is_namespace_chosen = namespaces.as_ref().is_some_and(is_chosen);
         let is_shared = match &namespaces {
             // Names that are not in a namespace are the same for everybody.
@@ -94,8 +98,8 @@ impl Related {
             identity_hash: related.identity_hash.clone(),
             scopes,
             cleanup: related.cleanup || related.origin == Side::Kcp,
-            spec_mutations: Mutations::compile(&mutation.spec, &format!("{field}.mutation.spec"), faults),
-            status_mutations: Mutations::compile(&mutation.status, &format!("{field}.mutation.status"), faults),
+            spec_mutations,
+            status_mutations,
             sync_status: related.sync_status,
             names,
             namespaces,

@@ -65,7 +65,7 @@ async fn mutations_rewrite_both_ways() {
     let mut spec = databases_with_credentials();
     spec["mutation"] = json!({
         "spec": [
-            {"cel": {"path": "spec.size", "expression": "value * 10"}},
+            {"cel": {"path": "spec.size", "expression": "int(value) * 10"}},
             {"template": {"path": "spec.tier", "template": "{{ upper .Value.String }}"}},
         ],
         "status": [{"regex": {"path": "status.phase", "pattern": "^Internal", "replacement": ""}}],

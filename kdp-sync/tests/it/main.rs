@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod admission;
 mod attacks;
+mod builtin;
 mod contract;
 mod failures;
 mod fairness;

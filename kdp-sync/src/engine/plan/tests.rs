@@ -53,10 +53,7 @@ fn faults_name_their_field() {
     let named = || related(json!({"template": {"template": "x"}}));
     check(json!({"related": [named(), named()]}), "spec.related[1].identifier");
     check(json!({"related": [related(json!({}))]}), "spec.related[0].object");
-    check(
-        json!({"related": [related(json!({"reference": {"path": "a.#"}}))]}),
-        "spec.related[0].object.reference.path",
-    );
+    check(json!({"related": [related(json!({"reference": {"path": ""}}))]}), "spec.related[0].object.reference.path");
     check(
         json!({"related": [related(json!({"selector": {"rewrite": {}}}))]}),
         "spec.related[0].object.selector.rewrite",
@@ -95,6 +92,39 @@ fn what_tenants_choose_needs_a_namespace_of_their_own() {
         check(shared, labels("{{ .RemoteObject.metadata.name }}"), true);
         check(shared, labels("{{ .LocalObject.metadata.name }}"), false);
     }
+    // What a query reads is the tenant's, even where it reads the status.
+    for query in
+        ["spec.users.#.name", "status.#", "status|a", "{status.a,spec.a}", "st*.a", "status.@this", "@this.status.a"]
+    {
+        check("x", json!({"reference": {"path": query}}), true);
+        check("", json!({"reference": {"path": query}}), false);
+    }
+    // A namespace that only the provider writes may still be the same everywhere.
+    let in_namespace =
+        |path: &str| json!({"reference": {"path": "spec.a"}, "namespace": {"reference": {"path": path}}});
+    check("", in_namespace("status.namespace"), true);
+    check("", in_namespace("metadata.namespace"), false);
+    check("x", in_namespace("metadata.namespace"), true);
+    // Nor is the name of a copy the provider's where tenants choose it.
+    let secret = json!({"template": {"template": "{{ .Object.metadata.name }}-a"}});
+    let by_path = json!({"reference": {"path": "metadata.name"}});
+    for (name, is_refused) in [
+        ("$remoteName", true),
+        ("a-$remoteNamespace", true),
+        ("{{ .Object.spec.a }}", true),
+        ("{{ .Object.metadata.uid }}", false),
+        ("$remoteNamespaceHash-$remoteNameHash", false),
+        ("$remoteClusterName-$remoteName", false),
+        ("{{ .ClusterName }}-{{ .Object.metadata.name }}", false),
+        ("fixed", false),
+    ] {
+        for object in [&secret, &by_path] {
+            let naming = |namespace: &str| json!({"name": name, "namespace": namespace});
+            let fields = |namespace| json!({"naming": naming(namespace), "related": [related(object.clone())]});
+            assert_eq!(fault(&fields("x")).is_some(), is_refused, "{name} {object}");
+            assert_eq!(fault(&fields("$remoteClusterName")), None, "{name} {object}");
+        }
+    }
     // A namespace that is given for itself decides alone.
     let with_namespace =
         |template: &str| json!({"reference": {"path": "spec.a"}, "namespace": {"template": {"template": template}}});
@@ -111,6 +141,21 @@ fn a_field_that_is_rewritten_is_not_the_tenants() {
         "related": [related(json!({"reference": {"path": "spec.a"}}))],
     });
     assert_eq!(fault(&fields), None);
+    // What is made of the tenant's words is the tenant's.
+    for rule in [
+        json!({"template": {"path": "spec.a", "template": "{{ .Value.String }}"}}),
+        json!({"template": {"path": "spec.a", "template": "x-{{ .LocalObject.metadata.name }}"}}),
+        json!({"regex": {"path": "spec.a", "pattern": "^", "replacement": "x-"}}),
+        json!({"cel": {"path": "spec.a", "expression": "self.spec.b"}}),
+        json!({"template": {"path": "spec.*", "template": "fixed"}}),
+    ] {
+        let fields = json!({
+            "naming": {"namespace": "shared"},
+            "mutation": {"spec": [rule]},
+            "related": [related(json!({"reference": {"path": "spec.a"}}))],
+        });
+        assert_eq!(fault(&fields).as_deref(), Some("spec.related[0].object"), "{fields}");
+    }
 }
 
 #[test]

@@ -5,26 +5,32 @@
 //! name an object of another. So a chosen namespace must be the copy's own, and a name may be
 //! chosen only in a namespace that no two workspaces share.
 
-use super::locate::{Locator, Rewrite, Text};
-use crate::{api::Side, mutation::Mutations, naming::names_workspace, path::Path, template::Template};
+use super::{
+    OrderRules,
+    locate::{Locator, Rewrite, Text},
+};
+use crate::{api::Side, naming::names_workspace, path::Path, template::Template};
 
 impl Locator {
     /// Whether tenants decide what this finds on the service cluster.
-    pub(super) fn is_tenants_choice(&self, origin: Side, mutations: &Mutations) -> bool {
+    pub(super) fn is_tenants_choice(&self, origin: Side, order: &OrderRules<'_>) -> bool {
         match self {
-            Self::Reference { path, .. } => !is_providers_path(path) && !mutations.decide(path),
-            Self::Template(template) => reads_tenants_fields(template),
+            Self::Reference { path, .. } => !is_providers_path(path, order) && !order.mutations.decide(path),
+            Self::Template(template) => reads_tenants_fields(template, order),
             Self::Selector { rewrite, .. } if origin == Side::Kcp => {
                 !matches!(rewrite, Rewrite::Template(template) if names_workspace(template))
             }
-            Self::Selector { labels, .. } => templates(labels).any(reads_tenants_fields),
+            Self::Selector { labels, .. } => templates(labels).any(|template| reads_tenants_fields(template, order)),
         }
     }
 
     /// Whether the namespaces this finds on the service cluster may be the same for two workspaces.
     pub(super) fn shares_namespace(&self, naming_shares: bool) -> bool {
         match self {
-            Self::Reference { path, .. } => path.keys().eq(["metadata", "namespace"]) && naming_shares,
+            // Any other field, even one that only the provider writes, may say the same everywhere.
+            Self::Reference { path, .. } => {
+                naming_shares || path.keys().is_none_or(|keys| keys != ["metadata", "namespace"])
+            }
             Self::Template(template) if reads_own_namespace(template) => naming_shares,
             Self::Template(template) => !names_workspace(template),
             Self::Selector { labels, .. } => !templates(labels).any(names_workspace),
@@ -39,19 +45,23 @@ fn templates(labels: &[(Text, Text)]) -> impl Iterator<Item = &Template> {
     })
 }
 
-fn is_providers_path(path: &Path) -> bool {
-    is_providers_field(&path.keys().collect::<Vec<_>>())
+/// A query may reach anything, and give what is written in it.
+fn is_providers_path(path: &Path, order: &OrderRules<'_>) -> bool {
+    path.keys().is_some_and(|keys| is_providers_field(&keys, order))
 }
 
 /// Whether a field of the copy is written on the service cluster only.
-fn is_providers_field(keys: &[&str]) -> bool {
-    matches!(keys, ["status", ..] | ["metadata", "name" | "namespace" | "uid"])
+fn is_providers_field(keys: &[&str], order: &OrderRules<'_>) -> bool {
+    match keys {
+        ["metadata", "name"] => !order.chooses_names,
+        keys => matches!(keys, ["status", ..] | ["metadata", "namespace" | "uid"]),
+    }
 }
 
-fn reads_tenants_fields(template: &Template) -> bool {
+fn reads_tenants_fields(template: &Template, order: &OrderRules<'_>) -> bool {
     let is_tenants = |keys: &[&str]| match keys {
         ["ClusterName" | "ClusterPath" | "Side"] => false,
-        ["Object" | "LocalObject", field @ ..] => !is_providers_field(field),
+        ["Object" | "LocalObject", field @ ..] => !is_providers_field(field, order),
         _ => true,
     };
     !names_workspace(template) && template.reads().iter().any(|keys| is_tenants(keys))

@@ -142,7 +142,7 @@ impl Finder<'_> {
 
     fn by_reference(&self, path: &Path, regex: Option<&RegexReplace>) -> Result<Vec<(String, String)>, Stop> {
         let values = |side| {
-            let values = match path.get(self.order.on(side)) {
+            let values = match path.get(self.order.on(side)).as_deref() {
                 None | Some(Value::Null) => Vec::new(),
                 Some(Value::Array(items)) => items.iter().map(|item| path::text(Some(item))).collect(),
                 single => vec![path::text(single)],
@@ -150,8 +150,8 @@ impl Finder<'_> {
             values
                 .into_iter()
                 .map(|value| match regex {
-                    Some(regex) => regex.apply(&value),
-                    None => value,
+                    Some(regex) => regex.apply(value.trim()),
+                    None => value.trim().to_owned(),
                 })
                 .collect::<Vec<_>>()
         };
