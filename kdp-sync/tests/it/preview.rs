@@ -47,7 +47,7 @@ async fn what_is_wrong_with_a_resource_is_among_the_problems() {
     world.publish("queues", json!({"resource": {"apiGroup": "example.com", "kind": "Queue"}})).await;
     let preview = preview(&world).await;
     assert!(preview.is_empty(), "{preview}");
-    assert!(preview.to_string().contains("! queues: spec.resource: "), "{preview}");
+    assert!(preview.to_string().contains("! queues: cannot discover spec.resource: "), "{preview}");
 }
 
 #[tokio::test]
