@@ -237,16 +237,11 @@ fn place(
     let object = copy::new_copy(&mutated, &target, marks);
     let mut commands = Vec::new();
     let history = state.of_order(key);
-    let is_first = history.bases().is_none();
     commands.extend(history.before_create(&mutated).map(|edit| state.save(&[edit])));
     if let Some(namespace) = &target.namespace {
         commands.push(Command::EnsureNamespace { place: Place::Service, name: namespace.clone() });
     }
     commands.push(Command::Create { key: target, object });
-    let after = history.after(&mutated);
-    if !is_first && !after.is_empty() {
-        commands.push(state.save(&after));
-    }
     commands.push(tell("ObjectPlaced", "the order was placed on the service cluster"));
     Ok(commands)
 }
@@ -267,6 +262,7 @@ fn sync_spec(
         commands.extend(history.before_update(&mutated).map(|edit| state.save(&[edit])));
         commands.push(write);
         commands.push(tell("ObjectSynced", "the change was brought to the service cluster"));
+        return Ok(Some(commands));
     }
     let after = history.after(&mutated);
     if !after.is_empty() {

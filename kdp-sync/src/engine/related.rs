@@ -157,7 +157,10 @@ impl Related {
                     continue;
                 }
                 if !object::has_finalizer(&source, wire::FINALIZER) {
-                    return Ok(Some(vec![add_finalizer(from, &source)]));
+                    // Noted first: whatever comes of the copy, the original must be let go of.
+                    let mut commands = save(state, &inventory_with(state, &entry));
+                    commands.push(add_finalizer(from, &source));
+                    return Ok(Some(commands));
                 }
             }
             let commands = self.sync(&entry, &source, order, state, facts)?;
@@ -187,19 +190,15 @@ impl Related {
         let other = existing.as_deref().unwrap_or(&fresh);
         let mutated = copy::strip(&self.spec_mutations.apply(source.clone(), other)?);
         let history = state.of_related(&from);
-        let mut before: Vec<_> = inventory_with(state, entry).into_iter().collect();
+        let mut before = inventory_with(state, entry);
 
         let Some(existing) = existing else {
-            let is_first = history.bases().is_none();
             before.extend(history.before_create(&mutated));
             let mut commands = save(state, &before);
             let namespace = entry.to.namespace.clone();
             commands.push(Command::EnsureNamespace { place: to.place.clone(), name: namespace });
             let object = copy::new_copy(&mutated, &to, &marks);
             commands.push(Command::Create { key: to, object });
-            if !is_first {
-                commands.extend(save(state, &history.after(&mutated)));
-            }
             return Ok(Some(commands));
         };
         if object::is_deleting(&existing) {
@@ -211,12 +210,13 @@ impl Related {
         }
         let marks = if is_legacy { Marks::default() } else { marks };
         let write = copy::update(&mutated, history.bases().as_deref(), &to, &existing, &marks);
-        if write.is_some() {
-            before.extend(history.before_update(&mutated));
+        // What was written is noted with the next decision, on the version that the first note makes.
+        match write {
+            Some(_) => before.extend(history.before_update(&mutated)),
+            None => before.extend(history.after(&mutated)),
         }
         let mut commands = save(state, &before);
         commands.extend(write);
-        commands.extend(save(state, &history.after(&mutated)));
         if commands.is_empty() {
             commands.extend(self.sync_status(source, &existing, to)?);
         }
@@ -328,16 +328,16 @@ pub(super) fn copy_status(source: &Value, target: &Value, key: ObjectKey) -> Opt
     Some(Command::ReplaceStatus { key, object })
 }
 
-/// The inventory with this entry, if it is not there yet.
-fn inventory_with(state: &State, entry: &Entry) -> Option<Edit> {
+/// What adds this entry to the inventory, if it is not there yet.
+fn inventory_with(state: &State, entry: &Entry) -> Vec<Edit> {
     let mut inventory = state.inventory();
     if inventory.contains(entry) {
-        return None;
+        return Vec::new();
     }
     inventory
         .retain(|other| (&other.identifier, &other.from, &other.to) != (&entry.identifier, &entry.from, &entry.to));
     inventory.push(entry.clone());
-    Some(Edit::inventory(&inventory))
+    vec![Edit::inventory(&inventory)]
 }
 
 /// The mark on the copies made for one entry of one order.

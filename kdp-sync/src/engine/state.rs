@@ -101,8 +101,13 @@ impl State {
             .iter()
             .map(|edit| (edit.key.clone(), edit.value.as_ref().map(|v| BASE64_STANDARD.encode(v)).into()))
             .collect();
-        if self.exists() {
-            return Command::Patch { key: self.key.clone(), patch: json!({"data": data}) };
+        if let Some(secret) = &self.secret {
+            // Made from what was read: what another agent remembers since must not be lost.
+            let mut patch = json!({"data": data});
+            if let Some(version) = object::resource_version(secret) {
+                patch["metadata"] = json!({"resourceVersion": version});
+            }
+            return Command::Patch { key: self.key.clone(), patch };
         }
         let data: Map<_, _> = data.into_iter().filter(|(_, value)| !value.is_null()).collect();
         let object = json!({

@@ -1,6 +1,7 @@
 //! Decisions, carried out on two sides in memory by an agent that stops after any write and hears
 //! of changes late.
 
+mod chaos;
 mod scenarios;
 mod sides;
 mod sim;
