@@ -50,6 +50,8 @@ pub struct AgentOptions {
     pub published_resources: Option<String>,
     /// How many orders are worked on at once.
     pub concurrency: usize,
+    /// Whether the agent holds orders by a finalizer that no other agent has.
+    pub has_own_finalizer: bool,
 }
 
 impl AgentOptions {
@@ -68,6 +70,7 @@ impl AgentOptions {
             creates_export: false,
             published_resources: None,
             concurrency: CONCURRENCY,
+            has_own_finalizer: false,
         }
     }
 
@@ -96,6 +99,17 @@ impl AgentOptions {
     #[must_use]
     pub fn with_published_resources(mut self, label_selector: impl Into<String>) -> Self {
         self.published_resources = Some(label_selector.into());
+        self
+    }
+
+    /// Holds orders by a finalizer of the agent's own, in place of the existing agent's.
+    ///
+    /// For agents that share an export, each with filters of its own: none of them then lets go of
+    /// an order that another one still serves. On one service cluster, each needs a state namespace
+    /// of its own, too.
+    #[must_use]
+    pub fn with_own_finalizer(mut self) -> Self {
+        self.has_own_finalizer = true;
         self
     }
 

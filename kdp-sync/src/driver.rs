@@ -8,6 +8,7 @@ mod cache;
 mod caches;
 mod dependents;
 mod failures;
+mod imports;
 mod pass;
 mod queue;
 mod remote;
@@ -32,11 +33,15 @@ use self::{
     cache::{Change, Listener, Scope},
     dependents::Dependents,
     failures::Failures,
-    pass::Outcome,
+    imports::Imports,
+    pass::{Outcome, WithoutStatus},
     queue::Queue,
     world::Known,
 };
-use crate::engine::{ObjectKey, OrderKey, Place, Plan, order_of};
+use crate::{
+    engine::{ObjectKey, OrderKey, Place, Plan, order_of},
+    object::ResourceType,
+};
 
 /// How long orders under way may take when a sync is stopped.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
@@ -55,6 +60,8 @@ pub(crate) struct Shared {
     known: Known,
     dependents: Dependents,
     failures: Failures,
+    imports: Imports,
+    without_status: WithoutStatus,
     queue: Queue,
     remote: Remote,
 }
@@ -69,6 +76,8 @@ impl RunningSync {
             known,
             dependents: Dependents::default(),
             failures: Failures::default(),
+            imports: Imports::default(),
+            without_status: WithoutStatus::default(),
             queue: Queue::default(),
             remote,
         });
@@ -108,7 +117,10 @@ async fn run(shared: Arc<Shared>, slots: Arc<Semaphore>, tasks: TaskTracker, shu
         () = shared.known.synced() => {}
         () = shutdown.cancelled() => return,
     }
-    for order in shared.known.orders() {
+    for (key, copy) in shared.known.copies() {
+        shared.imports.heard(&key, Some(&copy), |path| shared.known.cluster_at(path));
+    }
+    for order in shared.known.orders().into_iter().chain(shared.imports.orders()) {
         shared.queue.push(order);
     }
     loop {
@@ -137,6 +149,10 @@ impl Shared {
             orders.extend(order_key_of(change.key));
         } else if scope == self.known.copies_scope() {
             orders.extend([change.before, change.after].into_iter().flatten().filter_map(|copy| order_of(copy)));
+            let after = change.after.map(AsRef::as_ref);
+            orders.extend(self.imports.heard(change.key, after, |path| self.known.cluster_at(path)));
+        } else if *scope.types == ResourceType::logical_clusters() {
+            orders.extend(self.imports.workspaces_changed(|path| self.known.cluster_at(path)));
         }
         for order in orders {
             // Its pass goes on and sees what it wrote.

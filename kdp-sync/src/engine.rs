@@ -4,20 +4,29 @@
 //! first, do these writes, or nothing. It keeps nothing between calls, so the driver may stop
 //! after any single write and ask again, in this process or another, and arrives at the same end.
 
+mod claims;
 mod copy;
 mod decide;
 mod facts;
 mod history;
+mod import;
 mod merge;
+mod ownership;
 mod plan;
+mod policies;
+mod primary;
 mod related;
+mod remember;
 mod state;
+mod status;
 mod teardown;
 
 pub(crate) use copy::{identity, order_of};
 pub(crate) use decide::decide;
 pub(crate) use facts::{Evidence, Facts, ListQuery, ObjectKey, OrderKey, Place, Query, World};
-pub(crate) use plan::{Kinds, Plan, PlanOptions, RelatedType, UnknownKind, needed_kinds};
+pub(crate) use import::{Wanted, import, wanted};
+pub(crate) use plan::{FoundKind, Kinds, Plan, PlanOptions, RelatedType, UnknownKind, needed_kinds};
+pub(crate) use policies::Policies;
 pub(crate) use state::STATE_PREFIX;
 
 use serde_json::Value;
@@ -25,8 +34,8 @@ use serde_json::Value;
 /// What to do next about an order.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Next {
-    /// Read this from the source, then ask again.
-    Look(Query),
+    /// Read this from the source, then ask again. If it cannot be read, only this part fails.
+    Look(Part, Query),
     /// Write these, in this order, then ask again.
     Act(Batch),
     /// Nothing, until something changes; or until the time comes to try again what failed.
@@ -45,6 +54,14 @@ pub(crate) struct Batch {
 pub(crate) enum Part {
     /// The order and its copy.
     Primary,
+    /// Making an object on the service cluster the copy of an order.
+    Import,
+    /// The order's status.
+    Status,
+    /// The status of the related resource at this place in the list.
+    RelatedStatus(usize),
+    /// A related resource that the published resource no longer lists; numbered by identifier.
+    Former(usize),
     /// The related resource at this place in the list.
     Related(usize),
 }
@@ -102,7 +119,10 @@ pub(crate) enum Propagation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) part: Part,
+    /// For the provider; it may name what tenants must not hear of.
     pub(crate) message: String,
+    /// For the tenant, when there is something that may be said.
+    pub(crate) advice: Option<&'static str>,
 }
 
 /// Why a decision could not be made.
@@ -112,6 +132,20 @@ pub(crate) enum Stop {
     Look(Query),
     /// The inputs do not allow it.
     Failed(String),
+    /// The inputs do not allow it, for a reason that the tenant may know.
+    Refused(&'static str),
+}
+
+impl Stop {
+    /// The next step of whoever works on `part`.
+    fn of(self, part: Part) -> Next {
+        let (message, advice) = match self {
+            Self::Look(query) => return Next::Look(part, query),
+            Self::Failed(message) => (message, None),
+            Self::Refused(advice) => (advice.to_owned(), Some(advice)),
+        };
+        Next::Settled(vec![Problem { part, message, advice }])
+    }
 }
 
 impl From<String> for Stop {

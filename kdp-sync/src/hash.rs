@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 use sha1::{Digest, Sha1};
+use sha2::Sha256;
 use sha3::Sha3_256;
 
 /// Length of the shortened digests in names.
@@ -22,6 +23,10 @@ pub(crate) fn sha1_short(data: impl AsRef<[u8]>) -> String {
 /// SHA-1 of a value as Go's encoder writes it: compact, HTML-escaped, with a trailing newline.
 pub(crate) fn sha1_of_json(value: &impl Serialize) -> String {
     sha1(crate::go_json::line(value))
+}
+
+pub(crate) fn sha256(data: impl AsRef<[u8]>) -> String {
+    hex(&Sha256::digest(data))
 }
 
 pub(crate) fn sha3(data: impl AsRef<[u8]>) -> String {

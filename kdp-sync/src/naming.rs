@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use crate::{
-    api::ResourceNaming,
+    api::{ResourceNaming, Scope},
     diagnostic::Diagnostics,
     hash, object,
-    template::{Dialect, Scope, Template, is_template},
+    template::{self, Dialect, Template, is_template},
 };
 
 /// How copies are named.
@@ -50,6 +50,16 @@ impl Naming {
             Pattern::Placeholders(text) => !text.contains("$remoteClusterName"),
             Pattern::Template(template) => !names_workspace(template),
         }
+    }
+
+    /// Whether orders of different workspaces never give the same name and namespace.
+    pub(crate) fn keeps_workspaces_apart(&self, scope: Scope) -> bool {
+        let names_workspace = match &self.name {
+            Pattern::Default => false,
+            Pattern::Placeholders(text) => text.contains("$remoteClusterName"),
+            Pattern::Template(template) => names_workspace(template),
+        };
+        names_workspace || (scope == Scope::Namespaced && !self.shares_namespace())
     }
 
     /// The name of the copy; by default the short digests of the order's namespace and name.
@@ -107,7 +117,7 @@ impl Pattern {
                 let mut order = order.clone();
                 // A cluster-scoped order has no namespace; templates may use it nevertheless.
                 object::child(&mut order, "metadata").entry("namespace").or_insert_with(|| "".into());
-                let scope = Scope::default()
+                let scope = template::Scope::default()
                     .with_json("Object", &order)
                     .with_text("ClusterName", origin.cluster)
                     .with_text("ClusterPath", origin.path);

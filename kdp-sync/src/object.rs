@@ -78,6 +78,10 @@ pub(crate) fn resource_version(object: &Value) -> Option<&str> {
     text(object, "resourceVersion")
 }
 
+pub(crate) fn generation(object: &Value) -> Option<i64> {
+    metadata(object).get("generation").and_then(Value::as_i64)
+}
+
 pub(crate) fn is_deleting(object: &Value) -> bool {
     text(object, "deletionTimestamp").is_some()
 }

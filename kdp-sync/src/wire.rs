@@ -1,6 +1,7 @@
 //! Names on the wire: labels, annotations and finalizers, as the existing agent writes them.
 
-/// Finalizer on an order, and on a related object that originates in the tenant's workspace.
+/// Finalizer on an order. The existing agent has it on related objects that originate in the
+/// tenant's workspace, too; there, this agent has a finalizer for each order that needs them.
 pub const FINALIZER: &str = "syncagent.kcp.io/cleanup";
 
 /// Label: logical cluster of the order a copy belongs to.
@@ -36,6 +37,39 @@ pub const RELATED_PREFIX: &str = "related-resources.syncagent.kcp.io/";
 /// could not be told from a copy whose state was not yet recorded.
 pub const RELATED_OWNER: &str = "syncagent.kcp.io/related-to";
 
+/// Annotation on a PublishedResource: what becomes of an object on the service cluster that has
+/// the name of a copy.
+///
+/// `refuse` leaves it alone. `adopt` and `import` make it the copy, provided that nobody owns it:
+/// with `adopt`, the order's fields win; with `import`, the object's fields are first brought up
+/// into the order.
+pub const CONFLICT_POLICY: &str = "sync.kdp.k8c.io/conflict-policy";
+
+/// Annotation on an object of a published kind on the service cluster: the order it is to become
+/// the copy of, as `<cluster>|<namespace>/<name>`; the order is made when there is none.
+///
+/// The cluster is a logical cluster's name, or a workspace's path if the PublishedResource enables
+/// workspace paths.
+pub const IMPORT: &str = "sync.kdp.k8c.io/import";
+
+/// Annotation on a PublishedResource: `true` deletes a copy only once nobody but agents holds its
+/// deleted order.
+pub const WAIT_FOR_FINALIZERS: &str = "sync.kdp.k8c.io/wait-for-finalizers";
+
+/// Annotation on a PublishedResource, an order or a copy: while it is `true`, nothing is written
+/// for it, be it a change or a deletion.
+pub const PAUSED: &str = "sync.kdp.k8c.io/paused";
+
+/// Annotation on a PublishedResource: `translate` brings each `observedGeneration` of a status up
+/// as a generation of the order. `verbatim` brings up what the copy says.
+pub const OBSERVED_GENERATION: &str = "sync.kdp.k8c.io/observed-generation";
+
+/// Prefix of everything that this agent knows beyond the existing one.
+pub(crate) const POLICY_PREFIX: &str = "sync.kdp.k8c.io/";
+/// Prefix of the finalizers by which orders hold related objects in the tenant's workspace.
+pub(crate) const CLAIM_PREFIX: &str = "sync.kdp.k8c.io/claim-";
+/// What follows the name of an agent in a finalizer of its own.
+pub(crate) const OWN_FINALIZER_SUFFIX: &str = ".sync.kdp.k8c.io/cleanup";
 /// The labels that name the order of a copy, sorted.
 pub(crate) const IDENTITY_LABELS: [&str; 3] = [CLUSTER_LABEL, NAME_HASH_LABEL, NAMESPACE_HASH_LABEL];
 /// Prefix of everything above that must never travel from one side to the other.

@@ -7,10 +7,10 @@ use kube::Client;
 use serde_json::Value;
 
 use crate::{
-    api::{Side, SourceResource},
+    api::{Scope, Side, SourceResource},
     driver::in_time,
-    engine::UnknownKind,
-    object::ResourceType,
+    engine::{FoundKind, UnknownKind},
+    publish::Projection,
 };
 
 /// The CustomResourceDefinitions of the service cluster, by name.
@@ -52,7 +52,7 @@ pub(super) fn defines(definition: &Value, resource: &SourceResource) -> bool {
 }
 
 /// Asks an API server how the kind of a resource is called.
-pub(super) async fn kind_of(client: &Client, resource: &UnknownKind) -> Result<Option<String>, Error> {
+pub(super) async fn kind_of(client: &Client, resource: &UnknownKind) -> Result<Option<FoundKind>, Error> {
     let UnknownKind { side, group, version, plural } = resource;
     let subject = format!("{plural}.{version}.{group} on the side {side:?}");
     let list = if group.is_empty() {
@@ -61,15 +61,22 @@ pub(super) async fn kind_of(client: &Client, resource: &UnknownKind) -> Result<O
         in_time("discover", subject, client.list_api_group_resources(&format!("{group}/{version}"))).await
     };
     match list {
-        Ok(list) => Ok(list.resources.into_iter().find(|found| found.name == *plural).map(|found| found.kind)),
+        Ok(list) => {
+            let found = list.resources.into_iter().find(|found| found.name == *plural);
+            Ok(found.map(|found| {
+                let scope = if found.namespaced { Scope::Namespaced } else { Scope::Cluster };
+                FoundKind { kind: found.kind, scope }
+            }))
+        }
         Err(error) if error.kind() == kdp_core::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 /// The kind of a resource, if it is this one.
-pub(super) fn kind_if(types: &ResourceType, resource: &UnknownKind) -> Option<String> {
+pub(super) fn kind_if(projection: &Projection, resource: &UnknownKind) -> Option<FoundKind> {
     let UnknownKind { side, group, version, plural } = resource;
+    let types = &projection.remote;
     let is_it = *side == Side::Kcp && (&types.group, &types.version, &types.plural) == (group, version, plural);
-    is_it.then(|| types.kind.clone())
+    is_it.then(|| FoundKind { kind: types.kind.clone(), scope: projection.remote_scope })
 }

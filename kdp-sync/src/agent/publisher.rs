@@ -25,7 +25,7 @@ use crate::{
     api::{PublishedResource, PublishedResourceSpec, Side},
     diagnostic::Diagnostic,
     driver::{Caches, MANAGER, Remote, RunningSync, in_time},
-    engine::{Kinds, Plan, PlanOptions, needed_kinds},
+    engine::{Kinds, Plan, PlanOptions, Policies, needed_kinds},
     event::event,
     publish::{Export, Projection, claims, project, resource_schema},
     wire,
@@ -44,6 +44,7 @@ pub(super) struct Publisher {
 #[derive(Debug)]
 pub(super) struct Published {
     spec: PublishedResourceSpec,
+    policies: Policies,
     projection: Projection,
     kinds: Kinds,
     schema: String,
@@ -54,6 +55,7 @@ pub(super) struct Published {
 /// A resource that fits its definition and can be published.
 struct Prepared {
     spec: PublishedResourceSpec,
+    policies: Policies,
     projection: Projection,
     kinds: Kinds,
     plan: Plan,
@@ -108,16 +110,17 @@ impl Publisher {
     ) -> Result<(), Refusal> {
         let prepared = self.prepare(resource, definitions, published).await?;
         let schema = self.create_schema(&prepared.schema).await?;
-        let Prepared { spec, projection, kinds, plan, .. } = prepared;
+        let Prepared { spec, policies, projection, kinds, plan, .. } = prepared;
         let related = plan.related.iter().map(|r| (&r.types, r.origin, r.identity_hash.as_str()));
         let claims = claims(&spec, related);
         let before = published.remove(name);
-        let is_same = before
-            .as_ref()
-            .is_some_and(|before| (&before.spec, &before.projection, &before.kinds) == (&spec, &projection, &kinds));
+        let is_same = before.as_ref().is_some_and(|before| {
+            (&before.spec, &before.projection, &before.kinds) == (&spec, &projection, &kinds)
+                && before.policies == policies
+        });
         let running = before.and_then(|before| before.sync);
         let is_synchronized = spec.is_synchronized();
-        let mut now = Published { spec, projection, kinds, schema, claims, sync: None };
+        let mut now = Published { spec, policies, projection, kinds, schema, claims, sync: None };
         match running {
             Some(sync) if is_same => now.sync = Some(sync),
             Some(sync) => sync.stop().await,
@@ -162,9 +165,13 @@ impl Publisher {
         let kinds = self.kinds(&spec, &projection, published).await?;
         let options =
             PlanOptions { agent: self.options.name.clone(), state_namespace: self.options.state_namespace.clone() };
-        let plan = Plan::compile(&spec, &projection, &kinds, &options)?;
+        let policies = Policies::of(resource)?;
+        let mut plan = Plan::compile(&spec, &projection, &kinds, &options)?.with_policies(policies.clone())?;
+        if self.options.has_own_finalizer {
+            plan = plan.with_own_finalizer();
+        }
         let schema = resource_schema(&projection, &self.options.name).map_err(|fault| vec![fault])?;
-        Ok(Prepared { spec, projection, kinds, plan, schema })
+        Ok(Prepared { spec, policies, projection, kinds, plan, schema })
     }
 
     /// How the kinds of the related resources are called on both sides.
@@ -177,7 +184,7 @@ impl Publisher {
         let mut kinds = Kinds::new();
         for unknown in needed_kinds(spec) {
             let offered = published.values().map(|published| &published.projection).chain([projection]);
-            let kind = match offered.filter_map(|projection| kind_if(&projection.remote, &unknown)).next() {
+            let kind = match offered.filter_map(|projection| kind_if(projection, &unknown)).next() {
                 Some(kind) => Some(kind),
                 None => {
                     let client = if unknown.side == Side::Kcp { &self.provider } else { &self.service };

@@ -26,6 +26,7 @@ use super::{
 use crate::{
     api::{PublishedResource, SourceResource},
     driver::{Caches, RunningSync},
+    engine::Policies,
 };
 
 /// Everything an agent has published.
@@ -164,7 +165,9 @@ impl<'a> Resources<'a> {
         };
         match source {
             Source::Resources => {
-                let is_same = self.known.get(&name).is_some_and(|known| known["spec"] == object["spec"]);
+                let is_same = self.known.get(&name).is_some_and(|known| {
+                    known["spec"] == object["spec"] && Policies::of(known) == Policies::of(&object)
+                });
                 self.known.insert(name.clone(), typed(object));
                 if !is_same {
                     self.to_publish.insert(name);

@@ -1,12 +1,17 @@
 //! One pass over an order: decide and act until there is nothing to do.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use kdp_core::{
     Error, ErrorKind,
     reconcile::{Chain, backoff},
 };
 use kube::core::Selector;
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +24,7 @@ use super::{
 use crate::{
     engine::{
         Batch, Command, Facts, ListQuery, Next, ObjectKey, OrderKey, Part, Place, Problem, Query, decide, identity,
+        import,
     },
     event::event,
     object::{self, ResourceType},
@@ -38,12 +44,37 @@ pub(super) enum Outcome {
     Failed(Duration),
 }
 
+/// What came of a batch that was not refused.
+enum Acted {
+    Done,
+    /// The kind of an object has no status to be written.
+    NoStatus,
+}
+
+/// The parts of orders whose status cannot be written, so that it is tried and told once.
+#[derive(Debug, Default)]
+pub(super) struct WithoutStatus(Mutex<HashMap<OrderKey, BTreeSet<Part>>>);
+
+impl WithoutStatus {
+    fn of(&self, order: &OrderKey) -> BTreeSet<Part> {
+        self.0.lock().get(order).cloned().unwrap_or_default()
+    }
+
+    fn note(&self, order: &OrderKey, part: Part) {
+        self.0.lock().entry(order.clone()).or_default().insert(part);
+    }
+
+    fn forget(&self, order: &OrderKey) {
+        self.0.lock().remove(order);
+    }
+}
+
 impl Shared {
     /// Works on an order until nothing is left to do, something fails, or `shutdown` is cancelled.
     #[tracing::instrument(name = "order.sync", skip_all, fields(kind = %self.plan.remote.kind, %order))]
     pub(super) async fn pass(&self, order: &OrderKey, shutdown: &CancellationToken) -> Outcome {
         let mut seen = Seen::default();
-        let mut failed = BTreeSet::new();
+        let mut failed = self.without_status.of(order);
         let mut problems = Vec::new();
         let mut last: Option<Batch> = None;
         for _ in 0..MOST_STEPS {
@@ -53,11 +84,14 @@ impl Shared {
             }
             let (next, grew) = self.decide(order, &seen, &failed);
             match next {
-                Next::Look(query) => match self.look(&query).await {
+                Next::Look(part, query) => match self.look(&query).await {
                     Ok(found) => seen.remember(query, found),
                     Err(error) => {
-                        problems.push(problem(Part::Primary, &error));
-                        break;
+                        problems.push(problem(part, Chain(&error).to_string()));
+                        if is_vital(part) {
+                            break;
+                        }
+                        failed.insert(part);
                     }
                 },
                 Next::Act(batch) => {
@@ -69,13 +103,26 @@ impl Shared {
                     };
                     let part = batch.part;
                     last = Some(batch);
-                    if let Err(message) = result {
-                        problems.push(Problem { part, message });
-                        if part == Part::Primary {
-                            break;
+                    match result {
+                        Ok(Acted::Done) => {}
+                        Ok(Acted::NoStatus) => {
+                            self.without_status.note(order, part);
+                            failed.insert(part);
+                            let note = format!("{} has no status that could be brought up", self.subject(part));
+                            self.tell(order, "Warning", "StatusSubresourceMissing", &note).await;
                         }
-                        failed.insert(part);
+                        Err(message) => {
+                            problems.push(problem(part, message));
+                            if is_vital(part) {
+                                break;
+                            }
+                            failed.insert(part);
+                        }
                     }
+                }
+                Next::Settled(more) if more.iter().any(|problem| problem.part == Part::Import) => {
+                    problems.extend(more);
+                    failed.insert(Part::Import);
                 }
                 Next::Settled(_) if grew => {}
                 Next::Settled(more) => {
@@ -90,7 +137,9 @@ impl Shared {
     fn decide(&self, order: &OrderKey, seen: &Seen, failed: &BTreeSet<Part>) -> (Next, bool) {
         let world = PassWorld { known: &self.known, seen };
         let facts = Facts::new(&world);
-        let next = decide(&self.plan, order, &facts, failed);
+        let object = self.imports.of(order);
+        let next = object.and_then(|object| import(&self.plan, order, &object, &facts, failed));
+        let next = next.unwrap_or_else(|| decide(&self.plan, order, &facts, failed));
         (next, self.dependents.remember(order, facts.into_asked()))
     }
 
@@ -99,17 +148,49 @@ impl Shared {
         let (news, failures) = self.failures.record(order, &problems);
         if failures == 0 {
             let exists = self.known.order(&self.plan.order_object(order)).is_some();
+            if !exists {
+                self.without_status.forget(order);
+            }
             return if exists { Outcome::Settled } else { Outcome::Gone };
         }
         let delay = backoff(failures);
-        for Problem { part, message } in &problems {
+        for Problem { part, message, .. } in &problems {
             tracing::warn!(?part, message, ?delay, "order.failed");
         }
         if news {
-            let note = "the order could not be brought up to date; it is tried again";
-            self.tell(order, "Warning", "ReconcilingError", note).await;
+            self.tell_problems(order, &problems).await;
         }
         Outcome::Failed(delay)
+    }
+
+    /// Tells the tenant what is not up to date, and the provider what cannot be imported.
+    async fn tell_problems(&self, order: &OrderKey, problems: &[Problem]) {
+        let mut told = BTreeSet::new();
+        for Problem { part, message, advice } in problems {
+            if *part == Part::Import {
+                if let Some(object) = self.imports.of(order) {
+                    self.tell_provider(&object, &format!("{order} could not be made from it: {message}")).await;
+                }
+                continue;
+            }
+            let reason = advice.map(|advice| format!(": {advice}")).unwrap_or_default();
+            let note = format!("{} could not be brought up to date{reason}; it is tried again", self.subject(*part));
+            if told.insert(note.clone()) {
+                self.tell(order, "Warning", "ReconcilingError", &note).await;
+            }
+        }
+    }
+
+    /// What tenants call a part of an order.
+    fn subject(&self, part: Part) -> String {
+        match part {
+            Part::Primary | Part::Import | Part::Status => "the order".into(),
+            Part::Former(_) => "a former related resource".into(),
+            Part::Related(at) | Part::RelatedStatus(at) => {
+                let identifier = self.plan.related.get(at).map_or("", |related| &related.identifier);
+                format!("the related resource {identifier:?}")
+            }
+        }
     }
 
     async fn look(&self, query: &Query) -> Result<Vec<Value>, Error> {
@@ -133,11 +214,20 @@ impl Shared {
         }
     }
 
-    async fn act(&self, order: &OrderKey, batch: &Batch) -> Result<(), Error> {
+    async fn act(&self, order: &OrderKey, batch: &Batch) -> Result<Acted, Error> {
         for command in &batch.commands {
-            self.carry_out(order, command).await?;
+            if let Err(error) = self.carry_out(order, command).await {
+                // Either the object is gone, or it has no status.
+                if let Command::ReplaceStatus { key, .. } = command
+                    && error.kind() == ErrorKind::NotFound
+                    && self.remote.get(key).await?.is_some()
+                {
+                    return Ok(Acted::NoStatus);
+                }
+                return Err(error);
+            }
         }
-        Ok(())
+        Ok(Acted::Done)
     }
 
     async fn carry_out(&self, order: &OrderKey, command: &Command) -> Result<(), Error> {
@@ -164,20 +254,37 @@ impl Shared {
     /// Writes an Event for the tenant. An order is not held up when that fails.
     async fn tell(&self, order: &OrderKey, type_: &str, reason: &str, note: &str) {
         let key = self.plan.order_object(order);
-        let Some(object) = self.known.order(&key) else { return };
-        let event = event(&object, type_, reason, note, &self.plan.agent);
-        let event_key = ObjectKey {
-            place: key.place,
+        if let Some(object) = self.known.order(&key) {
+            self.write_event(key.place, event(&object, type_, reason, note, &self.plan.agent)).await;
+        }
+    }
+
+    /// Writes an Event about an object on the service cluster.
+    async fn tell_provider(&self, key: &ObjectKey, note: &str) {
+        if let Some(object) = self.known.copy(key) {
+            let event = event(&object, "Warning", "ReconcilingError", note, &self.plan.agent);
+            self.write_event(Place::Service, event).await;
+        }
+    }
+
+    async fn write_event(&self, place: Place, event: Value) {
+        let key = ObjectKey {
+            place,
             types: Arc::new(ResourceType::core("Event", "events")),
             namespace: object::namespace(&event).map(Into::into),
             name: object::name(&event).into(),
         };
-        if let Err(error) = self.remote.create(&event_key, &event).await {
-            tracing::debug!(reason, error = %Chain(&error), "event.failed");
+        if let Err(error) = self.remote.create(&key, &event).await {
+            tracing::debug!(reason = %event["reason"], error = %Chain(&error), "event.failed");
         }
     }
 }
 
-fn problem(part: Part, error: &Error) -> Problem {
-    Problem { part, message: Chain(error).to_string() }
+fn problem(part: Part, message: String) -> Problem {
+    Problem { part, message, advice: None }
+}
+
+/// Whether nothing else can be done for an order when this part fails.
+fn is_vital(part: Part) -> bool {
+    matches!(part, Part::Primary | Part::Import)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kdp_core::{LogicalClusterName, api::PATH_ANNOTATION};
 use serde_json::Value;
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     api::Side,
     engine::{Evidence, ObjectKey, OrderKey, Place, Plan, Query, STATE_PREFIX, World},
-    object::ResourceType,
+    object::{self, ResourceType},
     wire,
 };
 
@@ -75,6 +76,25 @@ impl Known {
         self.orders.cache.keys().iter().filter_map(order_key_of).collect()
     }
 
+    /// Everything of the copies' kind on the service cluster.
+    pub(super) fn copies(&self) -> impl Iterator<Item = (ObjectKey, Arc<Value>)> + '_ {
+        let cache = &self.copies.cache;
+        cache.keys().into_iter().filter_map(|key| cache.get(&key).map(|copy| (key, copy)))
+    }
+
+    /// The logical cluster of a workspace, if its path is known.
+    pub(super) fn cluster_at(&self, path: &str) -> Option<LogicalClusterName> {
+        let is_about_clusters = |cache: &&Arc<Cache>| *cache.scope().types == ResourceType::logical_clusters();
+        let cache = self.each().find(is_about_clusters)?;
+        cache.keys().into_iter().find_map(|key| {
+            let is_it = object::annotation(&*cache.get(&key)?, PATH_ANNOTATION) == Some(path);
+            match key.place {
+                Place::Workspace(cluster) if is_it => Some(cluster),
+                _ => None,
+            }
+        })
+    }
+
     pub(super) fn orders_scope(&self) -> &Scope {
         self.orders.cache.scope()
     }
@@ -98,6 +118,11 @@ impl Known {
     /// The order as it was last heard of.
     pub(super) fn order(&self, key: &ObjectKey) -> Option<Arc<Value>> {
         self.orders.cache.get(key)
+    }
+
+    /// An object of the copies' kind as it was last heard of.
+    pub(super) fn copy(&self, key: &ObjectKey) -> Option<Arc<Value>> {
+        self.copies.cache.get(key)
     }
 
     /// The caches that hold this object if it exists; the first one answers for it.

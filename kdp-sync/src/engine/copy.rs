@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kdp_core::api::CLUSTER_ANNOTATION;
 use serde_json::{Map, Value, json};
 
-use super::{Command, ObjectKey, OrderKey, merge};
+use super::{Command, ObjectKey, OrderKey, merge, remember};
 use crate::{hash, object, wire};
 
 /// What an agent writes into the metadata of a copy.
@@ -98,6 +98,7 @@ fn is_subresource(key: &str) -> bool {
 
 fn travels(key: &str) -> bool {
     !key.starts_with(wire::SYNC_PREFIX)
+        && !key.starts_with(wire::POLICY_PREFIX)
         && !key.starts_with(wire::RELATED_PREFIX)
         && !key.starts_with(wire::CLAIMED_PREFIX)
         && key != CLUSTER_ANNOTATION
@@ -122,7 +123,7 @@ pub(super) fn new_copy(source: &Value, key: &ObjectKey, marks: &Marks) -> Value 
 /// The write that brings a copy up to date with a stripped source; none if it is.
 ///
 /// Only what changed at the source since the copy was made is changed in the copy, so what was
-/// changed on the copy's side stays. Without any of the `bases` it may have been made from, the
+/// changed on the copy's side stays. The bases are as they are [remembered](remember). Without any of the `bases` it may have been made from, the
 /// copy's side loses.
 pub(super) fn update(
     source: &Value,
@@ -138,7 +139,7 @@ pub(super) fn update(
         return (updated != *copy).then(|| Command::Replace { key: key.clone(), object: updated });
     };
     let mut patch = json!({});
-    for change in bases.iter().filter_map(|base| merge::diff(&content(base), &content(source))) {
+    for change in bases.iter().filter_map(|base| remember::changes(&content(base), &content(source))) {
         merge::join(&mut patch, &change);
     }
     merge::apply(&mut updated, &patch);
@@ -189,7 +190,20 @@ fn content(object: &Value) -> Value {
     content
 }
 
-/// Whether two stripped objects have the same content.
-pub(super) fn same_content(a: &Value, b: &Value) -> bool {
-    content(a) == content(b)
+/// Whether a stripped object has the content that is remembered.
+pub(super) fn same_content(remembered: &Value, now: &Value) -> bool {
+    remember::is_same(&content(remembered), &content(now))
+}
+
+/// The patch that makes an existing object the copy of an order, and otherwise leaves it as it is.
+pub(super) fn link(key: &ObjectKey, object: &Value, marks: &Marks) -> Command {
+    let mut marked = json!({});
+    marks.write(&mut marked);
+    if object::annotation(object, wire::IMPORT).is_some() {
+        marked["metadata"]["annotations"][wire::IMPORT] = Value::Null;
+    }
+    if let Some(version) = object::resource_version(object) {
+        marked["metadata"]["resourceVersion"] = version.into();
+    }
+    Command::Patch { key: key.clone(), patch: marked }
 }

@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use super::{copy, state::Edit};
+use super::{copy, remember::remembered, state::Edit};
 
 /// With more writes of unknown outcome than this, nothing is known of the copy any more.
 const MOST_ATTEMPTS: usize = 8;
@@ -36,7 +36,7 @@ impl History {
     /// What is to be noted before a copy is made.
     pub(super) fn before_create(&self, source: &Value) -> Option<Edit> {
         match self.last {
-            None => Some(Edit::object(&self.key, Some(source))),
+            None => Some(Edit::object(&self.key, Some(&remembered(source)))),
             Some(_) => self.before_update(source),
         }
     }
@@ -46,8 +46,15 @@ impl History {
         if self.bases()?.iter().any(|base| copy::same_content(base, source)) {
             return None;
         }
-        let attempts: Vec<_> = self.attempts.iter().chain([source]).collect();
+        let source = remembered(source);
+        let attempts: Vec<_> = self.attempts.iter().chain([&source]).collect();
         Some(Edit::attempts(&self.key, &attempts))
+    }
+
+    /// What is to be noted before somebody else's object becomes the copy, as if it had been made
+    /// from `source`.
+    pub(super) fn before_link(&self, source: &Value) -> [Edit; 2] {
+        [Edit::object(&self.key, Some(&remembered(source))), Edit::attempts(&self.key, &[])]
     }
 
     /// What is to be noted once the copy is known to be up to date.
@@ -56,6 +63,6 @@ impl History {
         if is_last && self.attempts.is_empty() {
             return Vec::new();
         }
-        vec![Edit::object(&self.key, Some(source)), Edit::attempts(&self.key, &[])]
+        self.before_link(source).into()
     }
 }

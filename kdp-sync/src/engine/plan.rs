@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ObjectKey, OrderKey, Place,
-    related::{OrderRules, Related},
+    policies::{Conflict, Policies, field},
+    related::{OrderRules, Related, Scopes},
 };
 use crate::{
     api::{PublishedResourceSpec, RelatedResource, Scope, Side},
@@ -20,12 +21,18 @@ use crate::{
     naming::Naming,
     object::ResourceType,
     publish::Projection,
+    wire,
 };
 
 /// What an agent does for one published resource.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) agent: String,
+    /// Finalizer on the orders.
+    pub(super) finalizer: String,
+    /// Whether no other agent has the same finalizer.
+    pub(super) has_own_finalizer: bool,
+    pub(super) policies: Policies,
     /// Namespace of the Secrets with the last synced state.
     pub(crate) state_namespace: String,
     pub(crate) local: Arc<ResourceType>,
@@ -71,8 +78,15 @@ pub(crate) struct UnknownKind {
     pub(crate) plural: String,
 }
 
-/// The kinds of resources, as discovery tells them.
-pub(crate) type Kinds = BTreeMap<UnknownKind, String>;
+/// A kind, as discovery tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoundKind {
+    pub(crate) kind: String,
+    pub(crate) scope: Scope,
+}
+
+/// The kinds of resources.
+pub(crate) type Kinds = BTreeMap<UnknownKind, FoundKind>;
 
 /// The related resources whose kinds must be known to compile a published resource.
 pub(crate) fn needed_kinds(published: &PublishedResourceSpec) -> Vec<UnknownKind> {
@@ -128,6 +142,9 @@ impl Plan {
         let related = compile_related(published, kinds, is_namespaced, &rules, &mut faults);
         let plan = Self {
             agent: options.agent.clone(),
+            finalizer: wire::FINALIZER.into(),
+            has_own_finalizer: false,
+            policies: Policies::default(),
             state_namespace: options.state_namespace.clone(),
             local: Arc::new(projection.local.clone()),
             local_scope: projection.local_scope,
@@ -142,6 +159,31 @@ impl Plan {
             related,
         };
         faults.finish(Some(plan))
+    }
+
+    /// The same, with a finalizer on the orders that no other agent has.
+    pub(crate) fn with_own_finalizer(mut self) -> Self {
+        self.finalizer = format!("{}{}", self.agent, wire::OWN_FINALIZER_SUFFIX);
+        self.has_own_finalizer = true;
+        self
+    }
+
+    /// The same, with what the annotations of the published resource ask for.
+    ///
+    /// # Errors
+    /// When that would let tenants reach each other's objects.
+    pub(crate) fn with_policies(mut self, policies: Policies) -> Result<Self, Vec<Diagnostic>> {
+        if policies.conflict != Conflict::Refuse && !self.naming.keeps_workspaces_apart(self.local_scope) {
+            let message = "a tenant could take an object by naming it; use .ClusterName in spec.naming";
+            return Err(vec![Diagnostic::new(field(wire::CONFLICT_POLICY), message)]);
+        }
+        self.policies = policies;
+        Ok(self)
+    }
+
+    /// Whether some orders are left to other agents.
+    pub(super) fn is_filtered(&self) -> bool {
+        self.namespace_filter.is_some() || self.resource_filter.is_some()
     }
 
     /// The kinds that decisions ask about, beside the order's own, its copy's and the state's.
@@ -189,11 +231,8 @@ fn compile_related(
         if published.related[..at].iter().any(|other| other.identifier == related.identifier) {
             faults.push(format!("{field}.identifier"), "is used twice");
         }
-        if related.object.namespace.is_none() && !is_namespaced {
-            faults.push(format!("{field}.object.namespace"), "must be given, because the kind is not in namespaces");
-        }
         let mut resolve = |unknown: UnknownKind| {
-            let Some(kind) = kinds.get(&unknown) else {
+            let Some(FoundKind { kind, scope }) = kinds.get(&unknown) else {
                 let side = if unknown.side == Side::Kcp { "tenants'" } else { "service" };
                 let message = format!(
                     "there is no {} in {}/{} on the {side} side",
@@ -203,12 +242,16 @@ fn compile_related(
                 return None;
             };
             let UnknownKind { group, version, plural, .. } = unknown;
-            Some(Arc::new(ResourceType { group, version, plural, kind: kind.clone() }))
+            Some((Arc::new(ResourceType { group, version, plural, kind: kind.clone() }), *scope))
         };
         let [origin, copy] = sides(related).map(&mut resolve);
-        if let (Some(origin), Some(copy)) = (origin, copy) {
-            compiled.extend(Related::compile(related, RelatedType { origin, copy }, rules, &field, faults));
+        let (Some((origin, origin_scope)), Some((copy, copy_scope))) = (origin, copy) else { continue };
+        let scopes = Scopes { origin: origin_scope, copy: copy_scope };
+        let is_in_namespaces = [origin_scope, copy_scope].contains(&Scope::Namespaced);
+        if related.object.namespace.is_none() && !is_namespaced && is_in_namespaces {
+            faults.push(format!("{field}.object.namespace"), "must be given, because the kind is not in namespaces");
         }
+        compiled.extend(Related::compile(related, RelatedType { origin, copy }, scopes, rules, &field, faults));
     }
     compiled
 }

@@ -19,12 +19,21 @@ pub(crate) const STATE_PREFIX: &str = "obj-state-";
 /// Key of the data that lists the related objects of an order.
 const INVENTORY: &str = "inventory";
 
+/// Key of the data that says which object the order was, of those that have had its name.
+const ORDER_UID: &str = "order-uid";
+
+/// What the data of a Secret may take, in bytes: an API server's limit of 1 MiB, less some room.
+const MOST_BYTES: usize = 1_000_000;
+
 /// What is remembered of an order.
 #[derive(Clone, Debug)]
 pub(super) struct State {
     key: ObjectKey,
     labels: Map<String, Value>,
+    uid: Option<String>,
     secret: Option<Arc<Value>>,
+    /// Whether another agent remembers something of the order in the same place.
+    pub(super) is_anothers: bool,
 }
 
 /// A related object that this order has caused a copy of.
@@ -41,7 +50,7 @@ pub(super) struct Entry {
     pub(super) cleanup: bool,
 }
 
-/// A place in a namespace of one side.
+/// A place on one side; the namespace is empty for kinds that are in none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Location {
     pub(super) namespace: String,
@@ -56,13 +65,20 @@ pub(super) struct Edit {
 }
 
 impl State {
-    pub(super) fn load(plan: &Plan, order: &OrderKey, facts: &Facts<'_>) -> Result<Self, Stop> {
+    /// What is remembered of the order with this UID.
+    pub(super) fn load(plan: &Plan, order: &OrderKey, uid: Option<&str>, facts: &Facts<'_>) -> Result<Self, Stop> {
         let key = secret_key(&plan.state_namespace, &plan.remote, order);
         let mut labels: Map<_, _> =
             copy::identity(order).into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
         labels.insert(wire::STATE_LABEL.into(), "true".into());
+        if plan.has_own_finalizer {
+            labels.insert(wire::AGENT_NAME.into(), plan.agent.clone().into());
+        }
         let secret = facts.get(&key, Evidence::Heard)?;
-        Ok(Self { key, labels, secret })
+        let agent = secret.as_deref().and_then(|secret| object::label(secret, wire::AGENT_NAME));
+        let is_anothers = plan.has_own_finalizer && agent.is_some_and(|agent| agent != plan.agent);
+        let secret = secret.filter(|_| !is_anothers);
+        Ok(Self { key, labels, uid: uid.map(Into::into), secret, is_anothers })
     }
 
     pub(super) fn exists(&self) -> bool {
@@ -71,15 +87,26 @@ impl State {
 
     /// What the copy of the order may have been made from.
     pub(super) fn of_order(&self, order: &OrderKey) -> History {
-        let key = order_data_key(order);
-        History::new(key.clone(), self.object(&key), self.attempts(&key))
+        self.history(order_data_key(order), None)
     }
 
     /// What the copy of a related object may have been made from.
-    pub(super) fn of_related(&self, from: &ObjectKey) -> History {
-        let key = related_data_key(from);
-        let last = self.object(&key).or_else(|| self.legacy_related(from));
-        History::new(key.clone(), last, self.attempts(&key))
+    pub(super) fn of_related(&self, from: &ObjectKey, entry: &Entry) -> History {
+        self.history(related_data_key(from, entry), self.legacy_related(from))
+    }
+
+    fn history(&self, key: String, legacy: Option<Value>) -> History {
+        if self.is_stale() {
+            return History::new(key, None, Vec::new());
+        }
+        History::new(key.clone(), self.object(&key).or(legacy), self.attempts(&key))
+    }
+
+    /// Whether it is about an earlier order of the same name. What was made for that one is still
+    /// to be removed at the end, but no change is a change since then.
+    fn is_stale(&self) -> bool {
+        let known = self.data(ORDER_UID);
+        known.is_some_and(|known| self.uid.as_ref().is_some_and(|uid| uid.as_bytes() != known))
     }
 
     /// Whether the existing agent has synced this related object.
@@ -96,27 +123,55 @@ impl State {
         self.data(INVENTORY).and_then(|data| serde_json::from_slice(&data).ok()).unwrap_or_default()
     }
 
-    pub(super) fn save(&self, edits: &[Edit]) -> Command {
-        let data: Map<String, Value> = edits
-            .iter()
-            .map(|edit| (edit.key.clone(), edit.value.as_ref().map(|v| BASE64_STANDARD.encode(v)).into()))
-            .collect();
+    /// The write that makes the edits.
+    ///
+    /// # Errors
+    /// When there is more to remember than fits into a Secret.
+    pub(super) fn save(&self, edits: &[Edit]) -> Result<Command, Stop> {
+        let encoded = |value: &[u8]| Value::from(BASE64_STANDARD.encode(value));
+        let mut data = Map::new();
+        if self.is_stale() {
+            data.extend(self.known_keys().filter(|key| *key != INVENTORY).map(|key| (key.clone(), Value::Null)));
+        }
+        for edit in edits {
+            data.insert(edit.key.clone(), edit.value.as_deref().map_or(Value::Null, encoded));
+        }
+        if let Some(uid) = &self.uid
+            && self.data(ORDER_UID).as_deref() != Some(uid.as_bytes())
+        {
+            data.insert(ORDER_UID.into(), encoded(uid.as_bytes()));
+        }
+        self.check_size(&data)?;
         if let Some(secret) = &self.secret {
-            // Made from what was read: what another agent remembers since must not be lost.
+            // Made from what was read: what another agent has noted since must not be lost.
             let mut patch = json!({"data": data});
             if let Some(version) = object::resource_version(secret) {
                 patch["metadata"] = json!({"resourceVersion": version});
             }
-            return Command::Patch { key: self.key.clone(), patch };
+            return Ok(Command::Patch { key: self.key.clone(), patch });
         }
-        let data: Map<_, _> = data.into_iter().filter(|(_, value)| !value.is_null()).collect();
+        data.retain(|_, value| !value.is_null());
         let object = json!({
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {"name": self.key.name, "namespace": self.key.namespace, "labels": self.labels},
             "data": data,
         });
-        Command::Create { key: self.key.clone(), object }
+        Ok(Command::Create { key: self.key.clone(), object })
+    }
+
+    fn check_size(&self, edits: &Map<String, Value>) -> Result<(), Stop> {
+        let unchanged = self.known_keys().filter(|key| !edits.contains_key(*key)).map(|key| self.encoded(key));
+        let encoded: usize = unchanged.chain(edits.values().map(Value::as_str)).flatten().map(str::len).sum();
+        if encoded / 4 * 3 > MOST_BYTES {
+            return Err(Stop::Refused("more has to be remembered of it than a Secret can hold"));
+        }
+        Ok(())
+    }
+
+    fn known_keys(&self) -> impl Iterator<Item = &String> {
+        let data = self.secret.as_ref().and_then(|secret| secret["data"].as_object());
+        data.into_iter().flat_map(Map::keys)
     }
 
     /// Forgets everything about the order.
@@ -138,7 +193,22 @@ impl State {
     }
 
     fn data(&self, key: &str) -> Option<Vec<u8>> {
-        BASE64_STANDARD.decode(self.secret.as_ref()?["data"][key].as_str()?).ok()
+        BASE64_STANDARD.decode(self.encoded(key)?).ok()
+    }
+
+    fn encoded(&self, key: &str) -> Option<&str> {
+        self.secret.as_ref()?["data"][key].as_str()
+    }
+
+    /// What is to be forgotten with a related object that no other entry has copied to the same
+    /// place.
+    pub(super) fn forget_related(&self, from: &ObjectKey, entry: &Entry) -> Vec<Edit> {
+        let key = related_data_key(from, entry);
+        let mut edits = vec![Edit::object(&key, None), Edit::attempts(&key, &[])];
+        if self.has_legacy_related(from) {
+            edits.push(Edit::object(&legacy_data_key(from), None));
+        }
+        edits
     }
 }
 
@@ -150,11 +220,6 @@ impl Edit {
     pub(super) fn attempts(key: &str, attempts: &[&Value]) -> Self {
         let json = serde_json::to_vec(attempts).expect("JSON values serialize");
         Self { key: attempts_key(key), value: (!attempts.is_empty()).then_some(json) }
-    }
-
-    pub(super) fn forget_related(from: &ObjectKey) -> [Self; 2] {
-        let key = related_data_key(from);
-        [Self::object(&key, None), Self::attempts(&key, &[])]
     }
 
     pub(super) fn inventory(entries: &[Entry]) -> Self {
@@ -216,8 +281,12 @@ fn legacy_data_key(from: &ObjectKey) -> String {
     data_key(cluster, from.namespace.as_deref(), &from.name)
 }
 
-fn related_data_key(from: &ObjectKey) -> String {
-    format!("{}.{}.{}", legacy_data_key(from), from.types.plural, from.types.group).trim_end_matches('.').to_owned()
+/// Several entries may copy the same object, each to a place of its own and rewritten in its own
+/// way.
+fn related_data_key(from: &ObjectKey, entry: &Entry) -> String {
+    let ResourceType { group, plural, .. } = from.types.as_ref();
+    let copy = hash::sha1_of_json(&[&entry.identifier, group, plural, &entry.to.namespace, &entry.to.name]);
+    format!("{}.{}", legacy_data_key(from), &copy[..hash::SHORT])
 }
 
 fn attempts_key(key: &str) -> String {

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    Batch, Command, Evidence, Facts, Next, ObjectKey, OrderKey, Part, Propagation, Stop,
-    decide::{Order, act, key_of_copy, remove_finalizer, tell, workspace_path},
+    Batch, Command, Evidence, Facts, Next, ObjectKey, OrderKey, Part, Propagation, Stop, claims,
+    decide::{Order, act, workspace_path},
+    ownership::{self, Held, is_legacy_related, is_own_related},
     plan::Plan,
-    related::owner_mark,
+    primary::{key_of_copy, tell},
+    related::former,
     state::{Entry, State},
 };
 use crate::{api::Side, object, wire};
@@ -25,73 +27,113 @@ pub(super) fn teardown(
     plan: &Plan,
     key: &OrderKey,
     order: &Value,
+    held: Held,
+    state: &State,
     facts: &Facts<'_>,
     failed: &BTreeSet<Part>,
 ) -> Result<Next, Stop> {
-    let state = State::load(plan, key, facts)?;
-    let mut is_waiting = false;
-    for entry in entries(plan, key, order, &state, facts)? {
-        let part = part_of(plan, &entry);
+    let nothing = Ok(Next::Settled(Vec::new()));
+    if held == Held::No || (plan.policies.waits_for_finalizers && ownership::is_held_by_others(order)) {
+        return nothing;
+    }
+    let known = match known_entries(plan, key, order, state, facts, failed) {
+        Ok(known) => known,
+        Err((part, stop)) => return Ok(stop.of(part)),
+    };
+    // A related copy on its way out holds up the copy of the order, as one of its dependents may.
+    // One that cannot be removed does not: what is known of it is kept, and tried again.
+    let mut is_waiting = known.is_partial;
+    let mut has_failed = false;
+    for entry in known.entries {
+        let part = part_of(plan, state, &entry);
         if failed.contains(&part) {
-            is_waiting = true;
+            has_failed = true;
+            is_waiting |= !state.inventory().contains(&entry);
             continue;
         }
-        match remove(plan, &entry, key, &state, facts)? {
-            Removal::Act(commands) => return Ok(Next::Act(Batch { part, commands })),
-            Removal::Wait => is_waiting = true,
-            Removal::Done => {}
+        match remove(plan, &entry, key, state, facts) {
+            Ok(Removal::Act(commands)) => return Ok(Next::Act(Batch { part, commands })),
+            Ok(Removal::Wait) => is_waiting = true,
+            Ok(Removal::Done) => {}
+            Err(stop) => return Ok(stop.of(part)),
         }
     }
     if is_waiting {
-        return Ok(Next::Settled(Vec::new()));
+        return nothing;
     }
     for evidence in [Evidence::Heard, Evidence::Seen] {
-        let copies = facts.copies(key, evidence)?;
+        let copies = ownership::copies(plan, key, state, facts, evidence)?;
         if let Some(copy) = copies.iter().find(|copy| !object::is_deleting(copy)) {
             let delete = delete(key_of_copy(plan, copy), copy, propagation(order));
             return Ok(act(vec![delete, tell("ObjectCleanup", "the copy on the service cluster is being deleted")]));
         }
         if !copies.is_empty() {
-            return Ok(Next::Settled(Vec::new()));
+            return nothing;
         }
     }
-    if let Some(command) = state.delete() {
-        return Ok(act(vec![command]));
+    if has_failed {
+        return nothing;
     }
     let deleted = tell("ObjectDeleted", "everything made for the order is gone");
-    Ok(act(vec![deleted, remove_finalizer(plan.order_object(key), order)]))
+    let release = ownership::release(plan, plan.order_object(key), order);
+    let forget = state.delete();
+    Ok(act(match held {
+        // The state is what says that the order is this agent's, so it goes last.
+        Held::ByEvidence => [deleted, release].into_iter().chain(forget).collect(),
+        _ => forget.map_or_else(|| vec![deleted, release], |forget| vec![forget]),
+    }))
+}
+
+/// The related copies to remove.
+struct Known {
+    entries: Vec<Entry>,
+    /// Whether there may be more, which could not be found out.
+    is_partial: bool,
 }
 
 /// The related copies to remove: those recorded, those an agent without records has made, and
 /// those only the order itself still tells of, because the records and its copy were lost.
-fn entries(plan: &Plan, key: &OrderKey, order: &Value, state: &State, facts: &Facts<'_>) -> Result<Vec<Entry>, Stop> {
-    let mut entries = state.inventory();
-    let copies = facts.copies(key, Evidence::Heard)?;
+fn known_entries(
+    plan: &Plan,
+    key: &OrderKey,
+    order: &Value,
+    state: &State,
+    facts: &Facts<'_>,
+    failed: &BTreeSet<Part>,
+) -> Result<Known, (Part, Stop)> {
+    let primary = |stop| (Part::Primary, stop);
+    let mut known = Known { entries: state.inventory(), is_partial: false };
+    let copies = ownership::copies(plan, key, state, facts, Evidence::Heard).map_err(primary)?;
     if let Some(copy) = copies.first() {
         let path = match workspace_path(plan, key, facts) {
-            Err(look @ Stop::Look(_)) => return Err(look),
+            Err(look @ Stop::Look(_)) => return Err(primary(look)),
             path => path.unwrap_or_default(),
         };
         let order = Order { plan, key, path: &path, order, copy };
-        for related in &plan.related {
+        for (at, related) in plan.related.iter().enumerate() {
+            let part = Part::Related(at);
+            if failed.contains(&part) {
+                known.is_partial |= !known.entries.iter().any(|entry| entry.identifier == related.identifier);
+                continue;
+            }
             let pairs = match related.resolve(&order, facts) {
                 Ok(pairs) => pairs,
-                Err(look @ Stop::Look(_)) => return Err(look),
+                Err(look @ Stop::Look(_)) => return Err((part, look)),
                 // What cannot be resolved now was not either when it was recorded.
-                Err(Stop::Failed(_)) => continue,
+                Err(_) => continue,
             };
-            add_unknown(&mut entries, pairs.into_iter().map(|pair| related.entry(pair)));
+            add_unknown(&mut known.entries, pairs.into_iter().map(|pair| related.entry(pair)));
         }
     }
     for related in &plan.related {
-        add_unknown(&mut entries, related.listed_on(order));
+        add_unknown(&mut known.entries, related.listed_on(order));
     }
     // The published resource has the last word on what is cleaned up, if it still knows the entry.
-    entries.retain(|entry| {
+    known.entries.retain(|entry| {
         let related = plan.related.iter().find(|related| related.identifier == entry.identifier);
         related.map_or(entry.cleanup, |related| related.cleanup)
     });
-    Ok(entries)
+    Ok(known)
 }
 
 fn add_unknown(entries: &mut Vec<Entry>, found: impl IntoIterator<Item = Entry>) {
@@ -102,9 +144,9 @@ fn add_unknown(entries: &mut Vec<Entry>, found: impl IntoIterator<Item = Entry>)
     }
 }
 
-fn part_of(plan: &Plan, entry: &Entry) -> Part {
+fn part_of(plan: &Plan, state: &State, entry: &Entry) -> Part {
     let at = plan.related.iter().position(|related| related.identifier == entry.identifier);
-    at.map_or(Part::Primary, Part::Related)
+    at.map_or_else(|| former::part(plan, state, &entry.identifier), Part::Related)
 }
 
 /// The next step of removing the copy of a related object and letting go of the original.
@@ -115,11 +157,24 @@ pub(super) fn remove(
     state: &State,
     facts: &Facts<'_>,
 ) -> Result<Removal, Stop> {
+    match remove_copy(plan, entry, order, state, facts)? {
+        Removal::Done => let_go(plan, entry, order, state, facts),
+        unfinished => Ok(unfinished),
+    }
+}
+
+/// The next step of removing the copy of a related object.
+pub(super) fn remove_copy(
+    plan: &Plan,
+    entry: &Entry,
+    order: &OrderKey,
+    state: &State,
+    facts: &Facts<'_>,
+) -> Result<Removal, Stop> {
     let (from, to) = (entry.original(order), entry.copy(order));
     for evidence in [Evidence::Heard, Evidence::Seen] {
         let Some(copy) = facts.get(&to, evidence)? else { continue };
-        let is_legacy = state.has_legacy_related(&from) && object::annotation(&copy, wire::RELATED_OWNER).is_none();
-        if !is_legacy && !is_own(plan, &copy, order, &entry.identifier) {
+        if !is_legacy_related(&copy, &from, state) && !is_own_related(plan, &copy, order, entry, state) {
             break;
         }
         if object::is_deleting(&copy) {
@@ -131,18 +186,18 @@ pub(super) fn remove(
         };
         return Ok(Removal::Act(vec![delete(to, &copy, propagation)]));
     }
-    if entry.origin == Side::Kcp
-        && let Some(source) = facts.get(&from, Evidence::Heard)?
-        && object::has_finalizer(&source, wire::FINALIZER)
-    {
-        return Ok(Removal::Act(vec![remove_finalizer(from, &source)]));
-    }
     Ok(Removal::Done)
 }
 
-/// Whether the copy of a related object was made for this entry of this order.
-pub(super) fn is_own(plan: &Plan, copy: &Value, order: &OrderKey, identifier: &str) -> bool {
-    object::annotation(copy, wire::RELATED_OWNER) == Some(&owner_mark(plan, order, identifier))
+fn let_go(plan: &Plan, entry: &Entry, order: &OrderKey, state: &State, facts: &Facts<'_>) -> Result<Removal, Stop> {
+    if entry.origin == Side::Service {
+        return Ok(Removal::Done);
+    }
+    let from = entry.original(order);
+    let Some(original) = facts.get(&from, Evidence::Heard)? else { return Ok(Removal::Done) };
+    let claim = claims::finalizer(plan, order, &entry.identifier);
+    let release = claims::release(&claim, &from, &original, state);
+    Ok(release.map_or(Removal::Done, |command| Removal::Act(vec![command])))
 }
 
 fn delete(key: ObjectKey, object: &Value, propagation: Propagation) -> Command {

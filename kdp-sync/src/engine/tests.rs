@@ -1,7 +1,12 @@
 //! Decisions, carried out on two sides in memory by an agent that stops after any write and hears
 //! of changes late.
 
+mod agents;
 mod chaos;
+mod claims;
+mod failures;
+mod policies;
+mod retirement;
 mod scenarios;
 mod sides;
 mod sim;

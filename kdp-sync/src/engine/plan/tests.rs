@@ -21,9 +21,17 @@ pub(in crate::engine) fn plan(fields: &Value) -> Result<Plan, Vec<Diagnostic>> {
     let published: PublishedResourceSpec = serde_json::from_value(spec).unwrap();
     let kinds = Side::BOTH
         .into_iter()
-        .map(|side| {
-            let secrets = UnknownKind { side, group: String::new(), version: "v1".into(), plural: "secrets".into() };
-            (secrets, "Secret".into())
+        .flat_map(|side| {
+            let unknown = |group: &str, plural: &str| UnknownKind {
+                side,
+                group: group.into(),
+                version: "v1".into(),
+                plural: plural.into(),
+            };
+            [
+                (unknown("", "secrets"), FoundKind { kind: "Secret".into(), scope: Scope::Namespaced }),
+                (unknown("example.com", "tiers"), FoundKind { kind: "Tier".into(), scope: Scope::Cluster }),
+            ]
         })
         .collect();
     let options = PlanOptions { agent: "agent".into(), state_namespace: "state".into() };
@@ -103,4 +111,35 @@ fn a_field_that_is_rewritten_is_not_the_tenants() {
         "related": [related(json!({"reference": {"path": "spec.a"}}))],
     });
     assert_eq!(fault(&fields), None);
+}
+
+#[test]
+fn kinds_outside_of_namespaces_need_no_namespace_but_names_that_tenants_do_not_choose() {
+    let tier = |template: &str| {
+        let object = json!({"template": {"template": template}});
+        let tier = json!({
+            "identifier": "a", "origin": "service", "group": "example.com", "version": "v1", "resource": "tiers",
+            "object": object,
+        });
+        json!({"projection": {"scope": "Cluster"}, "related": [tier]})
+    };
+    assert_eq!(fault(&tier("gold")), None);
+    assert_eq!(fault(&tier("{{ .Object.spec.tier }}")).as_deref(), Some("spec.related[0].object"));
+    assert_eq!(fault(&tier("{{ .ClusterName }}-{{ .Object.spec.tier }}")), None);
+}
+
+#[test]
+fn objects_are_taken_over_only_where_tenants_cannot_name_each_others() {
+    let check = |naming: Value, is_refused: bool| {
+        let plan = plan(&json!({"naming": naming})).unwrap();
+        let published = json!({"metadata": {"annotations": {wire::CONFLICT_POLICY: "adopt"}}});
+        let faults = plan.with_policies(Policies::of(&published).unwrap()).err();
+        let expected = is_refused.then_some("metadata.annotations[sync.kdp.k8c.io/conflict-policy]");
+        assert_eq!(faults.as_ref().map(|faults| faults[0].field.as_str()), expected, "{naming}");
+    };
+    check(json!({}), false);
+    check(json!({"namespace": "shared"}), true);
+    check(json!({"namespace": "$remoteNamespace", "name": "{{ .Object.metadata.name }}"}), true);
+    check(json!({"namespace": "shared", "name": "$remoteClusterName-$remoteName"}), false);
+    check(json!({"namespace": "{{ .ClusterName }}", "name": "{{ .Object.metadata.name }}"}), false);
 }

@@ -283,7 +283,7 @@ impl Agent {
         for _ in 0..64 {
             let known = Known { plan: &self.plan, heard: &self.heard, seen: &seen };
             match decide(&self.plan, &self.order, &Facts::new(&known), &failed) {
-                Next::Look(query) => {
+                Next::Look(_, query) => {
                     let found = answer(&sides.objects, &self.plan, &query);
                     seen.push((query, found));
                 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     api::{PublishedResourceSpec, Scope},
     engine::{
-        Command, Evidence, Facts, Kinds, Next, ObjectKey, OrderKey, Part, Place, Plan, PlanOptions, Problem,
+        Command, Evidence, Facts, FoundKind, Kinds, Next, ObjectKey, OrderKey, Part, Place, Plan, PlanOptions, Problem,
         Propagation, Query, World, copy, decide, merge, needed_kinds,
     },
     object::{self, ResourceType},
@@ -45,7 +45,8 @@ pub(super) fn plan(fields: &Value) -> Plan {
         has_status: true,
     };
     let kind = |plural: &str| if plural == "secrets" { "Secret".to_owned() } else { "ConfigMap".to_owned() };
-    let kinds: Kinds = needed_kinds(&spec).into_iter().map(|needed| (needed.clone(), kind(&needed.plural))).collect();
+    let found = |plural: &str| FoundKind { kind: kind(plural), scope: Scope::Namespaced };
+    let kinds: Kinds = needed_kinds(&spec).into_iter().map(|needed| (needed.clone(), found(&needed.plural))).collect();
     let options = PlanOptions { agent: "agent".into(), state_namespace: "agent-system".into() };
     Plan::compile(&spec, &projection, &kinds, &options).unwrap()
 }
@@ -280,7 +281,7 @@ impl Sim {
         for _ in 0..50 {
             let facts = Facts::new(self);
             match decide(&self.plan, order, &facts, &BTreeSet::new()) {
-                Next::Look(query) => panic!("everything is known, but not {query:?}"),
+                Next::Look(_, query) => panic!("everything is known, but not {query:?}"),
                 Next::Settled(problems) => {
                     self.problems.extend(problems);
                     return Ok(());

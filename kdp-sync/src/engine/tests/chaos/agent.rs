@@ -145,12 +145,12 @@ impl Agent {
         if pass.steps > MOST_STEPS {
             self.passes.remove(order);
             let message = "a pass that does not end".to_owned();
-            let problems = vec![Problem { part: Part::Primary, message }];
+            let problems = vec![Problem { part: Part::Primary, message, advice: None }];
             return Step::Ended(Ended { problems, is_refused: true });
         }
         let world = Known { plan: &self.plan, known: &self.known, seen: &pass.seen };
         match decide(&self.plan, order, &Facts::new(&world), &pass.failed) {
-            Next::Look(query) => {
+            Next::Look(_, query) => {
                 let found = answer(sides.objects(), &self.plan, &query);
                 pass.seen.retain(|(known, _)| *known != query);
                 pass.seen.push((query, found));

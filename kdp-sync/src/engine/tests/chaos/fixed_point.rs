@@ -47,9 +47,6 @@ fn check_order(scene: &mut Scene, at: usize) -> Result<(), String> {
     scene.orders.entry(at).or_default().check_source(&order)?;
     if !is_wanted(scene, at, &order) {
         // Left as it is, whatever that is.
-        if let Some((_, copy)) = copy {
-            scene.orders.entry(at).or_default().agree(&copy);
-        }
         return Ok(());
     }
     let problems = scene.problems.get(&scene.shape.orders[at]).cloned().unwrap_or_default();
@@ -102,6 +99,17 @@ fn is_wanted(scene: &Scene, at: usize, order: &Value) -> bool {
     !scene.shape.is_filtered || (object::label(order, "plan") == Some("gold") && is_open())
 }
 
+fn has_unwanted(scene: &Scene) -> bool {
+    let order = |at: usize| scene.sides.get(&scene.shape.order(at));
+    (0..scene.shape.orders.len()).any(|at| order(at).is_some_and(|order| !is_wanted(scene, at, &order)))
+}
+
+/// Whether an agent holds a ConfigMap.
+fn is_held(source: &Value) -> bool {
+    let is_agents = |name: &&str| *name == wire::FINALIZER || name.starts_with(wire::CLAIM_PREFIX);
+    object::finalizers(source).iter().any(is_agents)
+}
+
 /// A ConfigMap goes down as long as an order refers to it, and is let go of when none does.
 fn check_config(scene: &mut Scene, at: usize, config: usize) -> Result<(), String> {
     if !scene.shape.has_configs {
@@ -111,10 +119,11 @@ fn check_config(scene: &mut Scene, at: usize, config: usize) -> Result<(), Strin
     let key = scene.shape.config_copy(at, config);
     let copy = scene.sides.get(&key).filter(|_| !scene.foreign.contains_key(&key));
     let Some(source) = source else {
-        return if copy.is_none() { Ok(()) } else { Err("its copy is left without it".into()) };
+        return if copy.is_none() || has_unwanted(scene) { Ok(()) } else { Err("its copy is left without it".into()) };
     };
     if object::is_deleting(&source) {
-        return Err("its deletion does not end".into());
+        // An order that stopped matching is left as it is, with all that it holds.
+        return if has_unwanted(scene) { Ok(()) } else { Err("its deletion does not end".into()) };
     }
     let id = scene.config_id(at, config);
     scene.configs.entry(id).or_default().check_source(&source)?;
@@ -126,7 +135,7 @@ fn check_config(scene: &mut Scene, at: usize, config: usize) -> Result<(), Strin
         let is_served = is_wanted(scene, other, &order) && scene.own_copy(other).is_some();
         is_needed |= is_served && order["spec"]["config"] == config_name(config).as_str();
     }
-    let is_held = object::has_finalizer(&source, wire::FINALIZER);
+    let is_held = is_held(&source);
     match copy {
         Some(copy) => {
             if !may_stay {

@@ -1,6 +1,9 @@
 //! People, operators and agents at work on both sides.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::{Value, json};
 
@@ -12,7 +15,10 @@ use super::{
     shape::{CONFIGS, Shape, config_name},
 };
 use crate::{
-    engine::{Command, ObjectKey, OrderKey, Problem, tests::sides::{Refused, Sides}},
+    engine::{
+        Command, ObjectKey, OrderKey, Place, Problem,
+        tests::sides::{Refused, Sides},
+    },
     object, wire,
 };
 
@@ -43,6 +49,8 @@ pub(super) struct Scene {
     /// Objects of others, as they last left them.
     pub(super) foreign: BTreeMap<ObjectKey, Value>,
     pub(super) problems: BTreeMap<OrderKey, Vec<Problem>>,
+    /// Orders for which something was made when their end had begun, by an agent that did not know.
+    belated: BTreeSet<OrderKey>,
 }
 
 impl Scene {
@@ -56,6 +64,7 @@ impl Scene {
             configs: BTreeMap::new(),
             foreign: BTreeMap::new(),
             problems: BTreeMap::new(),
+            belated: BTreeSet::new(),
             shape,
         };
         for order in 0..scene.shape.orders.len() {
@@ -342,9 +351,43 @@ impl Scene {
         if before.as_ref() != after.as_deref() {
             guard::check(self, order, key, before.as_ref(), after.as_deref())
                 .map_err(|fault| format!("{order}: {fault}, by {command:?}"))?;
+            if guard::holds_more(before.as_ref(), after.as_deref()) && !self.is_live(order) {
+                self.belated.insert(order.clone());
+            }
         }
         self.spread();
         Ok(result.map(|()| after))
+    }
+
+    fn is_live(&self, order: &OrderKey) -> bool {
+        let order = self.sides.get(&self.shape.plans[0].order_object(order));
+        order.is_some_and(|order| !object::is_deleting(&order))
+    }
+
+    /// Removes what was made for orders after their end. No agent does: of an order that is not
+    /// there, none can say whether it ever was, so what looks like its copy is for the service
+    /// owner to judge.
+    fn clear_away_what_came_too_late(&mut self) {
+        for order in std::mem::take(&mut self.belated) {
+            if self.sides.get(&self.shape.plans[0].order_object(&order)).is_some() {
+                continue;
+            }
+            let made: Vec<_> =
+                self.sides.objects().iter().filter(|(_, object)| guard::is_made_for(object, &order)).collect();
+            let made: Vec<_> = made.into_iter().map(|(key, _)| key.clone()).collect();
+            for key in made {
+                self.sides.change(&key, &json!({"metadata": {"finalizers": null}}));
+                self.sides.delete(&key);
+            }
+            for (key, object) in self.sides.objects().clone() {
+                let is_config = key.types.kind == "ConfigMap" && key.place == Place::Workspace(order.cluster.clone());
+                if is_config && !object::finalizers(&object).is_empty() {
+                    // Orders that still need it hold it again.
+                    self.sides.change(&key, &json!({"metadata": {"finalizers": null}}));
+                }
+            }
+        }
+        self.spread();
     }
 
     fn retire(&mut self) {
@@ -395,6 +438,15 @@ impl Scene {
         while self.agents.len() > self.shape.plans.len() {
             self.retire();
         }
+        self.rest()?;
+        if !self.belated.is_empty() {
+            self.clear_away_what_came_too_late();
+            self.rest()?;
+        }
+        super::fixed_point::check(self)
+    }
+
+    fn rest(&mut self) -> Result<(), String> {
         for _ in 0..ROUNDS {
             let before = self.sides.revision();
             (0..self.shape.orders.len()).for_each(|at| self.operate(at));
@@ -408,7 +460,7 @@ impl Scene {
                 }
             }
             if self.sides.revision() == before && !is_refused {
-                return super::fixed_point::check(self);
+                return Ok(());
             }
         }
         Err("it does not come to rest".into())

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{PublishedResourceSpec, Scope},
-    engine::{Kinds, ObjectKey, OrderKey, Place, Plan, PlanOptions, needed_kinds},
+    engine::{FoundKind, Kinds, ObjectKey, OrderKey, Place, Plan, PlanOptions, needed_kinds},
     hash,
     object::ResourceType,
     publish::Projection,
@@ -33,7 +33,7 @@ enum Naming {
     ClusterScoped,
 }
 
-pub(super) const SHAPES: usize = 5;
+pub(super) const SHAPES: usize = 6;
 
 impl Shape {
     pub(super) fn new(which: usize) -> Self {
@@ -219,7 +219,10 @@ fn plan(fields: Value, scope: Scope, agent: &str) -> Plan {
         remote_scope: scope,
         has_status: true,
     };
-    let kind = |plural: &str| if plural == "secrets" { "Secret".to_owned() } else { "ConfigMap".to_owned() };
+    let kind = |plural: &str| {
+        let kind = if plural == "secrets" { "Secret" } else { "ConfigMap" };
+        FoundKind { kind: kind.into(), scope: Scope::Namespaced }
+    };
     let kinds: Kinds = needed_kinds(&spec).into_iter().map(|needed| (needed.clone(), kind(&needed.plural))).collect();
     let options = PlanOptions { agent: agent.into(), state_namespace: format!("{agent}-state") };
     Plan::compile(&spec, &projection, &kinds, &options).unwrap()

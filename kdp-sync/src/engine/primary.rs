@@ -1,0 +1,183 @@
+//! The copy of an order: where it goes, what becomes of an object that is there already, and how
+//! it follows the order.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Command, Evidence, Facts, ObjectKey, OrderKey, Place, Stop,
+    copy::{self, Marks},
+    merge, ownership,
+    plan::Plan,
+    policies::{Conflict, is_paused},
+    state::State,
+};
+use crate::{api::Scope, naming::Origin, object};
+
+/// An order in its workspace, with what is remembered of it.
+pub(super) struct Subject<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) key: &'a OrderKey,
+    /// Of the workspace; empty unless the published resource asks for it.
+    pub(super) path: &'a str,
+    pub(super) order: &'a Value,
+    pub(super) state: &'a State,
+}
+
+/// What there is of an order's copy.
+pub(super) enum Found {
+    Copy(ObjectKey, Arc<Value>),
+    /// An object that belongs to nobody has its name.
+    Unowned(ObjectKey, Arc<Value>),
+    Nothing(ObjectKey),
+}
+
+impl Subject<'_> {
+    pub(super) fn find(&self, facts: &Facts<'_>) -> Result<Found, Stop> {
+        let Self { plan, key, state, .. } = self;
+        match ownership::copies(plan, key, state, facts, Evidence::Heard)?.as_slice() {
+            [] => {}
+            [copy] => return Ok(Found::Copy(key_of_copy(plan, copy), copy.clone())),
+            _ => return Err(Stop::Failed("several objects on the service cluster claim to be its copy".into())),
+        }
+        let target = self.target()?;
+        let Some(existing) = facts.get(&target, Evidence::Heard)? else { return Ok(Found::Nothing(target)) };
+        if copy::belongs_to(&existing, key) {
+            if ownership::is_own_copy(plan, &existing, state) {
+                return Ok(Found::Copy(target, existing));
+            }
+            return Err(Stop::Failed(format!("another agent has made {target}")));
+        }
+        if plan.policies.conflict == Conflict::Refuse || !ownership::is_free(plan, &existing) {
+            // Nothing about the other object is said: it may belong to another tenant.
+            return Err(Stop::Refused(
+                "the name of its copy on the service cluster is taken by an object that is not its copy",
+            ));
+        }
+        Ok(Found::Unowned(target, existing))
+    }
+
+    /// Where a new copy goes. An existing one stays where it is, whatever the naming says now.
+    fn target(&self) -> Result<ObjectKey, Stop> {
+        let Self { plan, key, path, order, .. } = self;
+        let origin = Origin { cluster: key.cluster.as_str(), path };
+        let namespace = match plan.local_scope {
+            Scope::Cluster => None,
+            Scope::Namespaced => Some(plan.naming.namespace(origin, order)?),
+        };
+        let name = plan.naming.name(origin, order)?;
+        Ok(ObjectKey { place: Place::Service, types: plan.local.clone(), namespace, name })
+    }
+
+    pub(super) fn marks(&self) -> Marks {
+        Marks::of_order(self.key, self.path, &self.plan.agent)
+    }
+
+    /// What the copy is made from.
+    fn mutated(&self, copy: &Value) -> Result<Value, Stop> {
+        Ok(copy::strip(&self.plan.spec_mutations.apply(self.order.clone(), copy)?))
+    }
+
+    /// Makes the copy.
+    pub(super) fn place(&self, target: ObjectKey) -> Result<Vec<Command>, Stop> {
+        let marks = self.marks();
+        let mutated = self.mutated(&copy::new_copy(&copy::strip(self.order), &target, &marks))?;
+        let object = copy::new_copy(&mutated, &target, &marks);
+        let history = self.state.of_order(self.key);
+        let mut commands = Vec::new();
+        if let Some(edit) = history.before_create(&mutated) {
+            commands.push(self.state.save(&[edit])?);
+        }
+        if let Some(namespace) = &target.namespace {
+            commands.push(Command::EnsureNamespace { place: Place::Service, name: namespace.clone() });
+        }
+        commands.push(Command::Create { key: target, object });
+        commands.push(tell("ObjectPlaced", "the order was placed on the service cluster"));
+        Ok(commands)
+    }
+
+    /// Makes an object that belongs to nobody the copy.
+    pub(super) fn take_over(&self, target: &ObjectKey, object: &Value) -> Result<Option<Vec<Command>>, Stop> {
+        if is_paused(object) {
+            return Ok(None);
+        }
+        if self.plan.policies.conflict == Conflict::Adopt {
+            // As if it had been made from nothing: everything in the order is new.
+            return self.link(target, object, &json!({})).map(Some);
+        }
+        let (fields, wanted) = (travelling_fields(self.order), travelling_fields(object));
+        if let Some(patch) = merge::diff(&fields.into(), &wanted.into()) {
+            let told = tell("ObjectSynced", "the fields of an existing object were brought up");
+            return Ok(Some(vec![self.patch_order(patch), told]));
+        }
+        self.link(target, object, &self.mutated(object)?).map(Some)
+    }
+
+    /// The write that gives the order what the object says; none if it does.
+    pub(super) fn bring_up(&self, object: &Value) -> Option<Command> {
+        let fields = Value::Object(travelling_fields(self.order));
+        let mut wanted = fields.clone();
+        merge::apply(&mut wanted, &travelling_fields(object).into());
+        merge::diff(&fields, &wanted).map(|patch| self.patch_order(patch))
+    }
+
+    /// The patch has no resourceVersion, so one that the API server does not keep is noticed: the
+    /// same is wanted again.
+    fn patch_order(&self, patch: Value) -> Command {
+        Command::Patch { key: self.plan.order_object(self.key), patch }
+    }
+
+    /// Makes an object the copy, as if it had been made from `base`.
+    pub(super) fn link(&self, target: &ObjectKey, object: &Value, base: &Value) -> Result<Vec<Command>, Stop> {
+        let edits = self.state.of_order(self.key).before_link(base);
+        Ok(vec![
+            self.state.save(&edits)?,
+            copy::link(target, object, &self.marks()),
+            tell("ObjectPlaced", "an existing object on the service cluster serves the order"),
+        ])
+    }
+
+    /// Brings changes of the order to its copy; none if there are none.
+    pub(super) fn sync(&self, copy_key: &ObjectKey, copy: &Value) -> Result<Option<Vec<Command>>, Stop> {
+        let mutated = self.mutated(copy)?;
+        let history = self.state.of_order(self.key);
+        let mut commands = Vec::new();
+        if let Some(write) = copy::update(&mutated, history.bases().as_deref(), copy_key, copy, &self.marks()) {
+            if let Some(edit) = history.before_update(&mutated) {
+                commands.push(self.state.save(&[edit])?);
+            }
+            commands.push(write);
+            commands.push(tell("ObjectSynced", "the change was brought to the service cluster"));
+            // That it is done is noted with the next decision, which knows the version that the
+            // note beforehand has made.
+            return Ok(Some(commands));
+        }
+        let after = history.after(&mutated);
+        if !after.is_empty() {
+            commands.push(self.state.save(&after)?);
+        }
+        Ok((!commands.is_empty()).then_some(commands))
+    }
+}
+
+/// The fields of an object that travel, without its metadata.
+fn travelling_fields(object: &Value) -> Map<String, Value> {
+    let is_content = |(field, _): &(&String, &Value)| !matches!(field.as_str(), "apiVersion" | "kind" | "metadata");
+    let stripped = copy::strip(object);
+    let fields = stripped.as_object().into_iter().flatten();
+    fields.filter(is_content).map(|(field, value)| (field.clone(), value.clone())).collect()
+}
+
+pub(super) fn key_of_copy(plan: &Plan, copy: &Value) -> ObjectKey {
+    ObjectKey {
+        place: Place::Service,
+        types: plan.local.clone(),
+        namespace: object::namespace(copy).map(Into::into),
+        name: object::name(copy).into(),
+    }
+}
+
+pub(super) fn tell(reason: &'static str, note: &str) -> Command {
+    Command::Tell { reason, note: note.into() }
+}
