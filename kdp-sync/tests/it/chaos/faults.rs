@@ -22,6 +22,9 @@ use serde_json::{Value, json};
 type Broken = Box<dyn std::error::Error + Send + Sync>;
 type Answer = Response<StreamBody<stream::BoxStream<'static, Result<Frame<Bytes>, Broken>>>>;
 
+/// When a client gives up on a connection over which nothing comes, as kube's do by default.
+const READ_TIMEOUT: Duration = Duration::from_secs(295);
+
 /// The network of one agent.
 #[derive(Clone)]
 pub(super) struct Network(Arc<Inner>);
@@ -41,7 +44,7 @@ enum Fate {
     Arrives,
     /// It is answered with this code and does nothing.
     Refused(u16),
-    /// It does nothing, and nobody answers.
+    /// It does nothing, and nobody answers, until the client gives up.
     Lost,
     /// It is done, but the connection breaks before the answer.
     Unanswered,
@@ -108,7 +111,10 @@ impl Network {
         }
         match fate {
             Fate::Refused(code) => return Ok(status(code)),
-            Fate::Lost => return std::future::pending().await,
+            Fate::Lost => {
+                tokio::time::sleep(READ_TIMEOUT).await;
+                return Err("the connection timed out".into());
+            }
             Fate::Arrives | Fate::Unanswered | Fate::Late => {}
         }
         if is_write {

@@ -51,6 +51,18 @@ pub(super) struct Scene {
     pub(super) problems: BTreeMap<OrderKey, Vec<Problem>>,
     /// Orders for which something was made when their end had begun, by an agent that did not know.
     belated: BTreeSet<OrderKey>,
+    /// Copies of which the same is true.
+    belated_copies: BTreeSet<ObjectKey>,
+    /// Copies in which an agent that did not know has put back what the source no longer says.
+    pub(super) taken_back: BTreeSet<ObjectKey>,
+    pub(super) weaknesses: Weaknesses,
+}
+
+/// How often what is known to be possible while two agents are at work was left at the end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Weaknesses {
+    pub(super) belated: usize,
+    pub(super) taken_back: usize,
 }
 
 impl Scene {
@@ -65,6 +77,9 @@ impl Scene {
             foreign: BTreeMap::new(),
             problems: BTreeMap::new(),
             belated: BTreeSet::new(),
+            belated_copies: BTreeSet::new(),
+            taken_back: BTreeSet::new(),
+            weaknesses: Weaknesses::default(),
             shape,
         };
         for order in 0..scene.shape.orders.len() {
@@ -324,7 +339,11 @@ impl Scene {
                 Step::Write(command) => command,
             };
             let is_done = matches!(fate, Fate::Done | Fate::Unanswered | Fate::CrashAfter);
+            let taken_back = self.taken_back.len();
             let result = if is_done { self.write(&order, &command)? } else { Err(Refused) };
+            if self.agents.len() == self.shape.plans.len() && self.taken_back.len() > taken_back {
+                return Err(format!("{order}: without any other agent, a change is taken back by {command:?}"));
+            }
             if matches!(fate, Fate::Late | Fate::CrashDuring) {
                 self.late.push((order.clone(), command.clone()));
             }
@@ -354,9 +373,35 @@ impl Scene {
             if guard::holds_more(before.as_ref(), after.as_deref()) && !self.is_live(order) {
                 self.belated.insert(order.clone());
             }
+            self.note_what_is_late(key, before.as_ref(), after.as_deref());
         }
         self.spread();
         Ok(result.map(|()| after))
+    }
+
+    fn note_what_is_late(&mut self, key: &ObjectKey, before: Option<&Value>, after: Option<&Value>) {
+        for at in 0..self.shape.orders.len() {
+            let mut copies = vec![
+                (self.shape.copy(at), None, self.orders.get(&at)),
+                (self.shape.delivered(at), Some(self.shape.credentials(at)), self.credentials.get(&at)),
+            ];
+            for config in 0..CONFIGS {
+                let model = self.configs.get(&self.config_id(at, config));
+                copies.push((self.shape.config_copy(at, config), Some(self.shape.config(at, config)), model));
+            }
+            for (_, original, model) in copies.iter().filter(|(copy, ..)| copy == key) {
+                let (Some(after), Some(model)) = (after, model) else { continue };
+                match (before, original) {
+                    (Some(before), _) if model.is_taken_back(before, after) => {
+                        self.taken_back.insert(key.clone());
+                    }
+                    (None, Some(original)) if self.sides.get(original).is_none() => {
+                        self.belated_copies.insert(key.clone());
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 
     fn is_live(&self, order: &OrderKey) -> bool {
@@ -368,6 +413,17 @@ impl Scene {
     /// there, none can say whether it ever was, so what looks like its copy is for the service
     /// owner to judge.
     fn clear_away_what_came_too_late(&mut self) {
+        for key in std::mem::take(&mut self.belated_copies) {
+            let is_alone = (0..self.shape.orders.len()).all(|at| {
+                let is_of = |copy: ObjectKey, original| copy != key || self.sides.get(&original).is_none();
+                is_of(self.shape.delivered(at), self.shape.credentials(at))
+                    && (0..CONFIGS).all(|c| is_of(self.shape.config_copy(at, c), self.shape.config(at, c)))
+            });
+            if is_alone && !self.foreign.contains_key(&key) && self.sides.get(&key).is_some() {
+                self.weaknesses.belated += 1;
+                self.sides.delete(&key);
+            }
+        }
         for order in std::mem::take(&mut self.belated) {
             if self.sides.get(&self.shape.plans[0].order_object(&order)).is_some() {
                 continue;
@@ -375,6 +431,7 @@ impl Scene {
             let made: Vec<_> =
                 self.sides.objects().iter().filter(|(_, object)| guard::is_made_for(object, &order)).collect();
             let made: Vec<_> = made.into_iter().map(|(key, _)| key.clone()).collect();
+            self.weaknesses.belated += usize::from(!made.is_empty());
             for key in made {
                 self.sides.change(&key, &json!({"metadata": {"finalizers": null}}));
                 self.sides.delete(&key);
@@ -439,11 +496,13 @@ impl Scene {
             self.retire();
         }
         self.rest()?;
-        if !self.belated.is_empty() {
+        if !self.belated.is_empty() || !self.belated_copies.is_empty() {
             self.clear_away_what_came_too_late();
             self.rest()?;
         }
-        super::fixed_point::check(self)
+        super::fixed_point::check(self)?;
+        self.taken_back.clear();
+        Ok(())
     }
 
     fn rest(&mut self) -> Result<(), String> {
