@@ -88,11 +88,13 @@ async fn live(seed: u64, steps: u64) -> Result<(), String> {
     let world = World::new().await;
     world.publish("databases", databases()).await;
     let mut agents = vec![Distanced::start(&world, seed)];
+    agents[0].network.set_calm(true);
     world.published("databases").await;
     for path in people::WORKSPACES {
         world.bind(path, &["configmaps", "events", "namespaces", "secrets"]).await;
     }
     let mut people = People::new(&world).await;
+    agents[0].network.set_calm(false);
     for lap in 0..steps.div_ceil(LAP) {
         for _ in 0..LAP {
             people.act(&mut rng).await;

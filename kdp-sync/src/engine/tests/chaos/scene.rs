@@ -49,6 +49,8 @@ pub(super) struct Scene {
     /// Objects of others, as they last left them.
     pub(super) foreign: BTreeMap<ObjectKey, Value>,
     pub(super) problems: BTreeMap<OrderKey, Vec<Problem>>,
+    /// Whether another agent has been at work, or a write on its way, since the faults last stopped.
+    is_contested: bool,
     /// Orders for which something was made when their end had begun, by an agent that did not know.
     belated: BTreeSet<OrderKey>,
     /// Copies of which the same is true.
@@ -76,6 +78,7 @@ impl Scene {
             configs: BTreeMap::new(),
             foreign: BTreeMap::new(),
             problems: BTreeMap::new(),
+            is_contested: false,
             belated: BTreeSet::new(),
             belated_copies: BTreeSet::new(),
             taken_back: BTreeSet::new(),
@@ -131,6 +134,7 @@ impl Scene {
             Action::TakeOver { agent } => {
                 let plan = self.agents[agent % self.agents.len()].0;
                 if self.agents.len() < MOST_AGENTS * self.shape.plans.len() {
+                    self.is_contested = true;
                     self.agents.insert(0, (plan, Agent::start(self.shape.plans[plan].clone(), &self.sides)));
                 }
             }
@@ -211,7 +215,7 @@ impl Scene {
         if !self.shape.has_configs || self.sides.get(&key).is_some_and(|source| object::is_deleting(&source)) {
             return;
         }
-        let value = value_of(PASSWORD, value);
+        let value = value_of(PASSWORD, value.max(1));
         self.sides.put(&key, patch(PASSWORD, value.clone()));
         self.configs.entry(self.config_id(at, config)).or_default().say(PASSWORD, value);
     }
@@ -294,7 +298,7 @@ impl Scene {
         }
         // An operator does not make what it could not remove.
         self.sides.change(&key, &json!({"metadata": {"finalizers": [OPERATOR]}}));
-        let value = value_of(PASSWORD, value);
+        let value = value_of(PASSWORD, value.max(1));
         let mut secret = patch(PASSWORD, value.clone());
         let labels = json!({"for": self.shape.orders[at].cluster.as_str(), "of": self.shape.copy(at).name});
         secret["metadata"] = json!({"labels": labels});
@@ -339,13 +343,10 @@ impl Scene {
                 Step::Write(command) => command,
             };
             let is_done = matches!(fate, Fate::Done | Fate::Unanswered | Fate::CrashAfter);
-            let taken_back = self.taken_back.len();
             let result = if is_done { self.write(&order, &command)? } else { Err(Refused) };
-            if self.agents.len() == self.shape.plans.len() && self.taken_back.len() > taken_back {
-                return Err(format!("{order}: without any other agent, a change is taken back by {command:?}"));
-            }
             if matches!(fate, Fate::Late | Fate::CrashDuring) {
                 self.late.push((order.clone(), command.clone()));
+                self.is_contested = true;
             }
             match fate {
                 Fate::CrashBefore | Fate::CrashAfter | Fate::CrashDuring => {
@@ -392,7 +393,7 @@ impl Scene {
             for (_, original, model) in copies.iter().filter(|(copy, ..)| copy == key) {
                 let (Some(after), Some(model)) = (after, model) else { continue };
                 match (before, original) {
-                    (Some(before), _) if model.is_taken_back(before, after) => {
+                    (Some(before), _) if self.is_contested && model.is_taken_back(before, after) => {
                         self.taken_back.insert(key.clone());
                     }
                     (None, Some(original)) if self.sides.get(original).is_none() => {
@@ -502,6 +503,7 @@ impl Scene {
         }
         super::fixed_point::check(self)?;
         self.taken_back.clear();
+        self.is_contested = false;
         Ok(())
     }
 
