@@ -142,8 +142,8 @@ async fn settle(agent: &Distanced, people: &mut People<'_>) -> Result<(), String
     // What was sent late is there after a minute.
     sleep(Duration::from_secs(61)).await;
     while let Err(fault) = people.check().await {
-        if start.elapsed() > PATIENCE {
-            return Err(fault);
+        if start.elapsed() > PATIENCE || agent.task.is_finished() {
+            return Err(format!("{fault}; the agent is alive: {}", !agent.task.is_finished()));
         }
         sleep(Duration::from_secs(1)).await;
     }

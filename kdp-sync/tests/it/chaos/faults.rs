@@ -103,7 +103,7 @@ impl Network {
         if self.is_cut() {
             return std::future::pending().await;
         }
-        let (fate, delay, cut_after) = self.draw(is_watch);
+        let (fate, delay, cut_after) = self.draw(is_watch, is_write);
         tokio::time::sleep(delay).await;
         let is_last = self.0.left.fetch_sub(1, Ordering::Relaxed) == 0;
         if is_last {
@@ -143,7 +143,7 @@ impl Network {
         Ok(Response::from_parts(head, StreamBody::new(frames.map(|chunk| chunk.map(Frame::data)).boxed())))
     }
 
-    fn draw(&self, is_watch: bool) -> (Fate, Duration, usize) {
+    fn draw(&self, is_watch: bool, is_write: bool) -> (Fate, Duration, usize) {
         let mut rng = self.0.rng.lock();
         if self.0.is_calm.load(Ordering::Relaxed) {
             return (Fate::Arrives, Duration::ZERO, usize::MAX);
@@ -153,7 +153,8 @@ impl Network {
             0..3 => Fate::Refused(429),
             3..5 => Fate::Refused(500),
             5..7 => Fate::Refused(503),
-            7..10 => Fate::Refused(if is_watch { 410 } else { 409 }),
+            7..10 if is_watch => Fate::Refused(410),
+            7..10 if is_write => Fate::Refused(409),
             10 => Fate::Lost,
             11..15 if !is_watch => Fate::Unanswered,
             15..18 if !is_watch => Fate::Late,
@@ -187,30 +188,29 @@ impl Network {
                 (frame, chance)
             }
         });
-        let mut is_over = false;
+        // None ends the stream at once, as a closed connection does.
         let disturbed = events.map(move |(frame, chance)| {
-            let Ok(frame) = frame else { return vec![frame] };
-            if is_over {
-                return Vec::new();
-            }
+            let Ok(frame) = frame else { return vec![Some(frame), None] };
             lines += 1;
             let is_whole = frame.ends_with(b"\n");
             if lines > cut_after {
-                is_over = true;
                 let expired = json!({"type": "ERROR", "object": failure(410)});
                 return match chance % 3 {
-                    0 if is_whole => vec![Ok(frame), Ok(format!("{expired}\n").into())],
-                    1 => vec![Ok(frame.slice(..frame.len() / 2))],
-                    _ => vec![Ok(frame.slice(..frame.len() / 2)), Err("the connection was reset".into())],
+                    0 if is_whole => vec![Some(Ok(frame)), Some(Ok(format!("{expired}\n").into())), None],
+                    1 => vec![Some(Ok(frame.slice(..frame.len() / 2))), None],
+                    _ => {
+                        let reset = Err("the connection was reset".into());
+                        vec![Some(Ok(frame.slice(..frame.len() / 2))), Some(reset), None]
+                    }
                 };
             }
             match chance {
-                0..10 if is_whole => vec![Ok(frame.clone()), Ok(frame)],
-                _ => vec![Ok(frame)],
+                0..10 if is_whole => vec![Some(Ok(frame.clone())), Some(Ok(frame))],
+                _ => vec![Some(Ok(frame))],
             }
         });
-        // A chunk after which nothing comes ends the stream, as a closed connection does.
-        disturbed.take_while(|chunks| std::future::ready(!chunks.is_empty())).flat_map(stream::iter)
+        let chunks = disturbed.flat_map(stream::iter);
+        chunks.take_while(|chunk| std::future::ready(chunk.is_some())).filter_map(std::future::ready)
     }
 }
 

@@ -38,8 +38,7 @@ impl<'a> People<'a> {
         for path in WORKSPACES {
             clusters.push(world.cluster(path).await);
         }
-        let mut people =
-            Self { world, clusters, orders: BTreeMap::new(), foreign: Vec::new(), diary: VecDeque::new() };
+        let mut people = Self { world, clusters, orders: BTreeMap::new(), foreign: Vec::new(), diary: VecDeque::new() };
         let namespace = object(json!({
             "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": people.clusters[0]},
         }));
@@ -90,9 +89,8 @@ impl<'a> People<'a> {
     async fn copy(&self, (workspace, name): Id) -> Option<DynamicObject> {
         let copies = databases(self.world.service(), Some(&self.clusters[workspace]));
         let copies = copies.list(&ListParams::default()).await.unwrap();
-        let is_copy = |copy: &DynamicObject| {
-            copy.annotations().get(wire::NAME_ANNOTATION).is_some_and(|of| of == NAMES[name])
-        };
+        let is_copy =
+            |copy: &DynamicObject| copy.annotations().get(wire::NAME_ANNOTATION).is_some_and(|of| of == NAMES[name]);
         copies.items.into_iter().find(is_copy)
     }
 
@@ -133,8 +131,13 @@ impl<'a> People<'a> {
             26..28 => {
                 if let Some(copy) = self.copy(id).await {
                     let name = format!("{}-credentials", copy.name_any());
-                    put(&self.originals_of(id.0), "Secret", &name, json!({"stringData": {"password": value.to_string()}}))
-                        .await;
+                    put(
+                        &self.originals_of(id.0),
+                        "Secret",
+                        &name,
+                        json!({"stringData": {"password": value.to_string()}}),
+                    )
+                    .await;
                 }
             }
             28 => {
@@ -220,8 +223,7 @@ impl<'a> People<'a> {
         let order = self.orders_in(id.0).get_opt(NAMES[id.1]).await.unwrap();
         let copy = self.copy(id).await;
         let name = format!("{}-credentials", NAMES[id.1]);
-        let delivered =
-            if self.is_taken(id) { None } else { self.delivered_in(id.0).get_opt(&name).await.unwrap() };
+        let delivered = if self.is_taken(id) { None } else { self.delivered_in(id.0).get_opt(&name).await.unwrap() };
         let Some(order) = order else {
             if copy.is_none() && delivered.is_none() {
                 return Ok(());
@@ -262,7 +264,9 @@ impl<'a> People<'a> {
         }
         match (source, copy) {
             (None, Some(_)) => Err("its copy is left without it".into()),
-            (Some(source), _) if source.metadata.deletion_timestamp.is_some() => Err("its deletion does not end".into()),
+            (Some(source), _) if source.metadata.deletion_timestamp.is_some() => {
+                Err("its deletion does not end".into())
+            }
             (Some(_), None) if is_needed => Err("it has no copy".into()),
             (Some(source), Some(copy)) if is_needed && source.data["data"] != copy.data["data"] => {
                 Err(format!("it says {}, and its copy {}", source.data["data"], copy.data["data"]))

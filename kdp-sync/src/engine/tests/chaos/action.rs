@@ -6,43 +6,110 @@ use rand::{Rng, rngs::StdRng};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Action {
     /// A tenant makes an order, or changes one of its fields.
-    Order { order: usize, field: usize, value: u8 },
+    Order {
+        order: usize,
+        field: usize,
+        value: u8,
+    },
     /// A tenant has an order refer to one of the workspace's ConfigMaps.
-    Refer { order: usize, config: usize },
+    Refer {
+        order: usize,
+        config: usize,
+    },
     /// A tenant deletes an order.
-    DeleteOrder { order: usize },
+    DeleteOrder {
+        order: usize,
+    },
     /// A tenant labels an order, so that the filter finds it or does not.
-    Label { order: usize, is_gold: bool },
+    Label {
+        order: usize,
+        is_gold: bool,
+    },
     /// A tenant labels a namespace, so that the filter finds it or does not.
-    Open { order: usize, is_open: bool },
+    Open {
+        order: usize,
+        is_open: bool,
+    },
     /// A tenant makes or changes a ConfigMap.
-    Config { order: usize, config: usize, value: u8 },
-    DropConfig { order: usize, config: usize },
+    Config {
+        order: usize,
+        config: usize,
+        value: u8,
+    },
+    DropConfig {
+        order: usize,
+        config: usize,
+    },
     /// A tenant meddles with the credentials that were delivered.
-    EditDelivered { order: usize, field: usize, value: u8 },
-    DropDelivered { order: usize },
+    EditDelivered {
+        order: usize,
+        field: usize,
+        value: u8,
+    },
+    DropDelivered {
+        order: usize,
+    },
     /// Somebody on the service cluster changes a copy, or the copy of a ConfigMap.
-    EditCopy { order: usize, field: usize, value: u8 },
-    DropCopy { order: usize },
-    DropConfigCopy { order: usize, config: usize },
+    EditCopy {
+        order: usize,
+        field: usize,
+        value: u8,
+    },
+    DropCopy {
+        order: usize,
+    },
+    DropConfigCopy {
+        order: usize,
+        config: usize,
+    },
     /// The operator looks at a copy: it reports, and ends deletions.
-    Operate { order: usize },
+    Operate {
+        order: usize,
+    },
     /// The operator makes or changes credentials.
-    Provide { order: usize, value: u8 },
-    Withdraw { order: usize },
+    Provide {
+        order: usize,
+        value: u8,
+    },
+    Withdraw {
+        order: usize,
+    },
     /// Somebody whose object has the name of a copy makes, changes or, at zero, deletes it.
-    Foreign { which: usize, value: u8 },
-    Hear { agent: usize, which: usize, count: usize },
-    HearAgain { agent: usize, which: usize },
+    Foreign {
+        which: usize,
+        value: u8,
+    },
+    Hear {
+        agent: usize,
+        which: usize,
+        count: usize,
+    },
+    HearAgain {
+        agent: usize,
+        which: usize,
+    },
     /// The watch of a kind expired.
-    List { agent: usize, which: usize, is_complete: bool },
+    List {
+        agent: usize,
+        which: usize,
+        is_complete: bool,
+    },
     /// An agent goes on with its pass over an order, and something happens to its last write.
-    Work { agent: usize, order: usize, steps: usize, fate: Fate },
+    Work {
+        agent: usize,
+        order: usize,
+        steps: usize,
+        fate: Fate,
+    },
     /// Another agent starts, while those before it do not know.
-    TakeOver { agent: usize },
+    TakeOver {
+        agent: usize,
+    },
     Retire,
     /// A write arrives whose writer did not wait for the answer.
-    Arrive { which: usize },
+    Arrive {
+        which: usize,
+    },
     /// The faults stop for a while.
     Settle,
 }

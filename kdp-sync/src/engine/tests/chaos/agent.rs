@@ -171,7 +171,12 @@ impl Agent {
     }
 
     /// Takes in the answer to a write.
-    pub(super) fn answered(&mut self, order: &OrderKey, command: &Command, answer: Result<Option<Arc<Value>>, Refused>) {
+    pub(super) fn answered(
+        &mut self,
+        order: &OrderKey,
+        command: &Command,
+        answer: Result<Option<Arc<Value>>, Refused>,
+    ) {
         let Ok(object) = answer else {
             let Some(pass) = self.passes.get_mut(order) else { return };
             pass.commands.clear();

@@ -131,9 +131,19 @@ mod tests {
 
     #[test]
     fn the_last_word_of_the_source_wins_and_what_is_put_elsewhere_stays() {
-        for (events, expected) in
-            [("", "-"), ("a", "a"), ("1", "1"), ("1a", "a"), ("a1", "a1"), ("a=a1", "1"), ("a1=1", "1"), ("a1=1b", "b"), ("a1b", "b"), ("a1ba", "a1"), ("12", "2")]
-        {
+        for (events, expected) in [
+            ("", "-"),
+            ("a", "a"),
+            ("1", "1"),
+            ("1a", "a"),
+            ("a1", "a1"),
+            ("a=a1", "1"),
+            ("a1=1", "1"),
+            ("a1=1b", "b"),
+            ("a1b", "b"),
+            ("a1ba", "a1"),
+            ("12", "2"),
+        ] {
             assert_eq!(allowed(events), expected, "{events}");
         }
     }

@@ -23,8 +23,14 @@ use crate::{
 };
 
 /// Fields that people write; the last one is none of the tenants'.
-pub(super) const FIELDS: [&str; 6] =
-    ["/spec/size", "/spec/tier", "/spec/nested/depth", "/metadata/labels/team", "/metadata/annotations/note", "/spec/node"];
+pub(super) const FIELDS: [&str; 6] = [
+    "/spec/size",
+    "/spec/tier",
+    "/spec/nested/depth",
+    "/metadata/labels/team",
+    "/metadata/annotations/note",
+    "/spec/node",
+];
 const CONFIG: &str = "/spec/config";
 const PASSWORD: &str = "/data/password";
 const EXTRA: &str = "/data/extra";
@@ -105,7 +111,9 @@ impl Scene {
     fn act(&mut self, action: Action) -> Result<(), String> {
         let order = |order: usize| order % self.shape.orders.len();
         match action {
-            Action::Order { order: at, field, value } => self.write_order(order(at), FIELDS[field % (FIELDS.len() - 1)], value),
+            Action::Order { order: at, field, value } => {
+                self.write_order(order(at), FIELDS[field % (FIELDS.len() - 1)], value)
+            }
             Action::Refer { order: at, config } => self.refer(order(at), config % (CONFIGS + 1)),
             Action::DeleteOrder { order: at } => self.delete_order(order(at)),
             Action::Label { order: at, is_gold } => self.label(order(at), is_gold),
@@ -114,7 +122,9 @@ impl Scene {
             Action::DropConfig { order: at, config } => self.drop_config(order(at), config % CONFIGS),
             Action::EditDelivered { order: at, field, value } => self.edit_delivered(order(at), field, value),
             Action::DropDelivered { order: at } => self.drop_delivered(order(at)),
-            Action::EditCopy { order: at, field, value } => self.edit_copy(order(at), FIELDS[field % FIELDS.len()], value),
+            Action::EditCopy { order: at, field, value } => {
+                self.edit_copy(order(at), FIELDS[field % FIELDS.len()], value)
+            }
             Action::DropCopy { order: at } => self.drop_copy(order(at)),
             Action::DropConfigCopy { order: at, config } => self.drop_config_copy(order(at), config % CONFIGS),
             Action::Operate { order: at } => self.operate(order(at)),
