@@ -148,7 +148,15 @@ pub(super) fn update(
     if let Some(repair) = merge::diff(&updated, &marked) {
         merge::join(&mut patch, &repair);
     }
-    (marked != *copy).then(|| Command::Patch { key: key.clone(), patch })
+    if marked == *copy {
+        return None;
+    }
+    // Decided on this version of the copy: an agent that does not know of a later write, its
+    // successor's perhaps, must not undo it.
+    if let Some(version) = object::resource_version(copy) {
+        patch["metadata"]["resourceVersion"] = version.into();
+    }
+    Some(Command::Patch { key: key.clone(), patch })
 }
 
 fn overwrite(copy: &mut Value, source: &Value) {
@@ -174,6 +182,11 @@ pub(super) fn content(object: &Value) -> Value {
     let metadata = object::child(&mut content, "metadata");
     metadata.remove("name");
     metadata.remove("namespace");
+    // Without the last key that travels, the map is still there: a patch that removed it as a whole
+    // would take along what others have put into the copy's.
+    for map in ["labels", "annotations"] {
+        metadata.entry(map).or_insert_with(|| json!({}));
+    }
     content
 }
 

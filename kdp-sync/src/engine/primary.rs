@@ -87,7 +87,6 @@ impl Subject<'_> {
         let mutated = self.mutated(&copy::new_copy(&copy::strip(self.order), &target, &marks))?;
         let object = copy::new_copy(&mutated, &target, &marks);
         let history = self.state.of_order(self.key);
-        let is_first = history.bases().is_none();
         let mut commands = Vec::new();
         if let Some(edit) = history.before_create(&mutated) {
             commands.push(self.state.save(&[edit])?);
@@ -96,10 +95,6 @@ impl Subject<'_> {
             commands.push(Command::EnsureNamespace { place: Place::Service, name: namespace.clone() });
         }
         commands.push(Command::Create { key: target, object });
-        let after = history.after(&mutated);
-        if !is_first && !after.is_empty() {
-            commands.push(self.state.save(&after)?);
-        }
         commands.push(tell("ObjectPlaced", "the order was placed on the service cluster"));
         Ok(commands)
     }
@@ -156,6 +151,9 @@ impl Subject<'_> {
             }
             commands.push(write);
             commands.push(tell("ObjectSynced", "the change was brought to the service cluster"));
+            // That it is done is noted with the next decision, which knows the version that the
+            // note beforehand has made.
+            return Ok(Some(commands));
         }
         let after = history.after(&mutated);
         if !after.is_empty() {

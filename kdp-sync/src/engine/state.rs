@@ -142,8 +142,13 @@ impl State {
             data.insert(ORDER_UID.into(), encoded(uid.as_bytes()));
         }
         self.check_size(&data)?;
-        if self.exists() {
-            return Ok(Command::Patch { key: self.key.clone(), patch: json!({"data": data}) });
+        if let Some(secret) = &self.secret {
+            // Made from what was read: what another agent has noted since must not be lost.
+            let mut patch = json!({"data": data});
+            if let Some(version) = object::resource_version(secret) {
+                patch["metadata"] = json!({"resourceVersion": version});
+            }
+            return Ok(Command::Patch { key: self.key.clone(), patch });
         }
         data.retain(|_, value| !value.is_null());
         let object = json!({

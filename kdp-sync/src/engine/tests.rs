@@ -2,6 +2,7 @@
 //! of changes late.
 
 mod agents;
+mod chaos;
 mod claims;
 mod failures;
 mod imports;

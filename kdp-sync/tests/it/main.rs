@@ -5,6 +5,7 @@
 mod admission;
 mod attacks;
 mod builtin;
+mod chaos;
 mod contract;
 mod failures;
 mod fairness;

@@ -20,7 +20,10 @@ impl Locator {
             Self::Selector { rewrite, .. } if origin == Side::Kcp => {
                 !matches!(rewrite, Rewrite::Template(template) if names_workspace(template))
             }
-            Self::Selector { labels, .. } => templates(labels).any(|template| reads_tenants_fields(template, order)),
+            Self::Selector { labels, .. } => {
+                let is_chosen = templates(labels).any(|template| reads_tenants_fields(template, order));
+                is_chosen && !finds_only_the_workspaces_own(labels)
+            }
         }
     }
 
@@ -43,6 +46,14 @@ fn templates(labels: &[(Text, Text)]) -> impl Iterator<Item = &Template> {
         Text::Plain(_) => None,
         Text::Template(template) => Some(template),
     })
+}
+
+/// Whether one of the labels is the name of the workspace, whatever the others are. A key that is
+/// rendered could take its place.
+fn finds_only_the_workspaces_own(labels: &[(Text, Text)]) -> bool {
+    let is_plain = |(key, _): &(Text, Text)| matches!(key, Text::Plain(_));
+    let names_it = |(_, value): &(Text, Text)| matches!(value, Text::Template(template) if names_workspace(template));
+    labels.iter().all(is_plain) && labels.iter().any(names_it)
 }
 
 /// A query may reach anything, and give what is written in it.

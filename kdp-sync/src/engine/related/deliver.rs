@@ -83,7 +83,9 @@ impl Related {
             }
             let claim = claims::finalizer(order.plan, order.key, &self.identifier);
             if let Some(command) = claims::take(&claim, &from, &original, state) {
-                return Ok(Delivery::Act(vec![command]));
+                // Noted first: whatever comes of the copy, the original must be let go of.
+                let note = save(state, inventory_with(state, entry))?;
+                return Ok(Delivery::Act(note.into_iter().chain([command]).collect()));
             }
         }
         self.sync(entry, original, order, state, facts)
@@ -107,7 +109,6 @@ impl Related {
         let record: Vec<_> = inventory_with(state, entry).into_iter().collect();
 
         let Some(existing) = existing else {
-            let is_first = history.bases().is_none();
             let mut commands: Vec<_> =
                 save(state, record.into_iter().chain(history.before_create(&mutated)))?.into_iter().collect();
             if let Some(namespace) = to.namespace.clone() {
@@ -115,9 +116,6 @@ impl Related {
             }
             let object = copy::new_copy(&mutated, &to, &marks);
             commands.push(Command::Create { key: to, object });
-            if !is_first {
-                commands.extend(save(state, history.after(&mutated))?);
-            }
             return Ok(Delivery::Act(commands));
         };
         if object::is_deleting(&existing) {
@@ -137,11 +135,15 @@ impl Related {
         // What the existing agent has made is recorded only along with something else, so that
         // taking it over writes nothing.
         if !is_legacy || write.is_some() || !after.is_empty() {
-            let before = write.as_ref().and_then(|_| history.before_update(&mutated));
-            commands.extend(save(state, record.into_iter().chain(before))?);
+            // That a write is done is noted with the next decision, which knows the version that
+            // this note makes.
+            let note = match &write {
+                Some(_) => history.before_update(&mutated).into_iter().collect(),
+                None => after,
+            };
+            commands.extend(save(state, record.into_iter().chain(note))?);
         }
         commands.extend(write);
-        commands.extend(save(state, after)?);
         if !commands.is_empty() {
             return Ok(Delivery::Act(commands));
         }

@@ -23,11 +23,20 @@ pub(super) struct Sides {
     objects: BTreeMap<ObjectKey, Arc<Value>>,
     revision: u64,
     propagations: Vec<Propagation>,
+    changes: Vec<Changed>,
+}
+
+/// What a watch would tell: an object, or that this one is gone.
+#[derive(Clone, Debug)]
+pub(super) struct Changed {
+    pub(super) key: ObjectKey,
+    pub(super) object: Arc<Value>,
+    pub(super) is_gone: bool,
 }
 
 /// A write that was refused.
 #[derive(Debug)]
-struct Refused;
+pub(super) struct Refused;
 
 impl Sides {
     pub(super) fn new() -> Self {
@@ -44,6 +53,15 @@ impl Sides {
 
     pub(super) fn keys(&self) -> impl Iterator<Item = ObjectKey> {
         self.objects.keys().cloned()
+    }
+
+    pub(super) fn objects(&self) -> &BTreeMap<ObjectKey, Arc<Value>> {
+        &self.objects
+    }
+
+    /// What has changed since this was last asked.
+    pub(super) fn take_changes(&mut self) -> Vec<Changed> {
+        std::mem::take(&mut self.changes)
     }
 
     pub(super) fn get(&self, key: &ObjectKey) -> Option<Value> {
@@ -105,7 +123,7 @@ impl Sides {
         all.into_iter().map(|(key, _)| (key.clone(), self.get(&key).unwrap())).collect()
     }
 
-    fn create(&mut self, key: &ObjectKey, mut object: Value) -> Result<(), Refused> {
+    pub(super) fn create(&mut self, key: &ObjectKey, mut object: Value) -> Result<(), Refused> {
         if self.objects.contains_key(key) {
             return Err(Refused);
         }
@@ -126,6 +144,7 @@ impl Sides {
         if object::is_deleting(&object) && object::finalizers(&object).is_empty() {
             self.revision += 1;
             self.objects.remove(key);
+            self.changes.push(Changed { key: key.clone(), object: Arc::new(object), is_gone: true });
             return;
         }
         if let Some(old) = self.objects.get(key) {
@@ -136,7 +155,9 @@ impl Sides {
         }
         self.revision += 1;
         object["metadata"]["resourceVersion"] = self.revision.to_string().into();
-        self.objects.insert(key.clone(), Arc::new(object));
+        let object = Arc::new(object);
+        self.changes.push(Changed { key: key.clone(), object: object.clone(), is_gone: false });
+        self.objects.insert(key.clone(), object);
     }
 
     /// The object, unless the writer has seen another version of it.
@@ -152,7 +173,7 @@ impl Sides {
         let _ = self.carry_out(command);
     }
 
-    fn carry_out(&mut self, command: &Command) -> Result<(), Refused> {
+    pub(super) fn carry_out(&mut self, command: &Command) -> Result<(), Refused> {
         match command {
             Command::EnsureNamespace { .. } | Command::Tell { .. } => {}
             Command::Create { key, object } => self.create(key, object.clone())?,
@@ -183,27 +204,27 @@ impl Sides {
         }
         Ok(())
     }
+}
 
-    fn answer(&self, plan: &Plan, query: &Query) -> Vec<Arc<Value>> {
-        match query {
-            Query::Object(key) => self.objects.get(key).cloned().into_iter().collect(),
-            Query::List(list) => self
-                .objects
-                .iter()
-                .filter(|(key, object)| {
-                    key.place == list.place
-                        && key.types == list.types
-                        && (list.namespace.is_none() || key.namespace == list.namespace)
-                        && list.selector.matches(&object::labels(object))
-                })
-                .map(|(_, object)| object.clone())
-                .collect(),
-            Query::Copies(order) => {
-                let is_copy = |(key, object): &(&ObjectKey, &Arc<Value>)| {
-                    key.place == Place::Service && key.types == plan.local && copy::belongs_to(object, order)
-                };
-                self.objects.iter().filter(is_copy).map(|(_, object)| object.clone()).collect()
-            }
+/// What somebody who knows these objects answers.
+pub(super) fn answer(objects: &BTreeMap<ObjectKey, Arc<Value>>, plan: &Plan, query: &Query) -> Vec<Arc<Value>> {
+    match query {
+        Query::Object(key) => objects.get(key).cloned().into_iter().collect(),
+        Query::List(list) => objects
+            .iter()
+            .filter(|(key, object)| {
+                key.place == list.place
+                    && key.types == list.types
+                    && (list.namespace.is_none() || key.namespace == list.namespace)
+                    && list.selector.matches(&object::labels(object))
+            })
+            .map(|(_, object)| object.clone())
+            .collect(),
+        Query::Copies(order) => {
+            let is_copy = |(key, object): &(&ObjectKey, &Arc<Value>)| {
+                key.place == Place::Service && key.types == plan.local && copy::belongs_to(object, order)
+            };
+            objects.iter().filter(is_copy).map(|(_, object)| object.clone()).collect()
         }
     }
 }
@@ -233,7 +254,7 @@ struct Known<'a> {
 impl World for Known<'_> {
     fn answer(&self, query: &Query, evidence: Evidence) -> Option<Vec<Arc<Value>>> {
         match evidence {
-            Evidence::Heard => Some(self.heard.answer(self.plan, query)),
+            Evidence::Heard => Some(answer(&self.heard.objects, self.plan, query)),
             Evidence::Seen => self.seen.iter().find(|(known, _)| known == query).map(|(_, found)| found.clone()),
         }
     }
@@ -263,7 +284,7 @@ impl Agent {
             let known = Known { plan: &self.plan, heard: &self.heard, seen: &seen };
             match decide(&self.plan, &self.order, &Facts::new(&known), &failed) {
                 Next::Look(_, query) => {
-                    let found = sides.answer(&self.plan, &query);
+                    let found = answer(&sides.objects, &self.plan, &query);
                     seen.push((query, found));
                 }
                 Next::Settled(problems) => {
