@@ -1,0 +1,29 @@
+//! The program `kdp-syncagent`, over HTTPS, between two served control planes.
+//!
+//! Most cases share one pair of servers and one agent: each has a workspace, a kind and a
+//! PublishedResource of its own, named for the case. What a case does to its agent, such as killing
+//! it, it does to an agent of its own.
+
+mod syncagent {
+    mod attacks;
+    mod bindings;
+    mod case;
+    mod deletion;
+    mod filters;
+    mod flags;
+    mod lifecycle;
+    mod mutations;
+    mod naming;
+    mod object;
+    mod program;
+    mod publishing;
+    mod projection;
+    mod related;
+    mod related_kcp;
+    mod related_service;
+    mod restarts;
+    mod selection;
+    mod shared;
+    mod site;
+    mod takeover;
+}

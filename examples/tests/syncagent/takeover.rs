@@ -1,0 +1,1 @@
+//! Taking over from the agent written in Go.
