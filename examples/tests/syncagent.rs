@@ -11,6 +11,7 @@ mod syncagent {
     mod deletion;
     mod filters;
     mod flags;
+    mod installation;
     mod lifecycle;
     mod mutations;
     mod naming;
