@@ -9,6 +9,7 @@ mod connection;
 mod flags;
 mod go_flags;
 mod logging;
+mod pages;
 mod run;
 mod screen;
 mod settings;

@@ -1,8 +1,11 @@
 //! The seam to where workspaces live.
 
 pub mod conformance;
+mod export_url;
 
 use std::{fmt, sync::Arc};
+
+pub use export_url::ExportUrl;
 
 use crate::{Error, Identity, LogicalClusterName, WorkspacePath};
 
@@ -68,6 +71,14 @@ pub enum Endpoint {
         /// One consumer workspace, or all of them.
         consumer: Option<LogicalClusterName>,
     },
+    /// The same, as one of several shards serves it, each for the workspaces that it holds:
+    /// `<url>/clusters/<* or name>`.
+    ExportShard {
+        /// Where the shard serves the export, as an APIExportEndpointSlice tells.
+        url: ExportUrl,
+        /// One consumer workspace of the shard, or all of them.
+        consumer: Option<LogicalClusterName>,
+    },
     /// The workspaces that wait for an initializer, all of them (the LogicalClusters, list and watch only) or the
     /// content of one: `/services/initializingworkspaces/<initializer>/clusters/<* or name>`.
     InitializingWorkspaces {
@@ -96,6 +107,9 @@ impl Endpoint {
             Self::AllWorkspaces => "/clusters/*".into(),
             Self::ApiExport { cluster, export, consumer } => {
                 format!("/services/apiexport/{cluster}/{export}/clusters/{}", or_all(consumer))
+            }
+            Self::ExportShard { url, consumer } => {
+                format!("/services/apiexport/{}/{}/clusters/{}", url.cluster(), url.export(), or_all(consumer))
             }
             Self::InitializingWorkspaces { initializer, workspace } => {
                 format!("/services/initializingworkspaces/{initializer}/clusters/{}", or_all(workspace))

@@ -45,7 +45,7 @@ pub mod testing;
 pub mod workspace;
 
 pub use component::{Component, ComponentContext};
-pub use control_plane::{ControlPlane, ControlPlaneExt, Endpoint, SharedControlPlane};
+pub use control_plane::{ControlPlane, ControlPlaneExt, Endpoint, ExportUrl, SharedControlPlane};
 pub use error::{Error, ErrorKind, Retry};
 pub use identity::Identity;
 pub use platform::{Platform, RunningPlatform};

@@ -1,134 +1,59 @@
 //! The agent: everything a service owner runs.
 
 mod definitions;
-mod duties;
 mod export;
+mod options;
 mod publisher;
 mod resources;
+mod status;
+mod topology;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::future::join_all;
 use kdp_core::{
-    Component, ComponentContext, Endpoint, Error, ErrorKind, Identity, LogicalClusterName, Retry, WorkspacePath,
-    api::{
-        CLUSTER_ANNOTATION,
-        core::{LOGICAL_CLUSTER_NAME, LogicalCluster},
-    },
+    Component, ComponentContext, Error, ErrorKind,
     reconcile::{Chain, backoff},
 };
-use kube::{Api, Client};
-use tokio::sync::Semaphore;
+use kube::Client;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use self::duties::{Duties, Duty};
-use self::{publisher::Publisher, resources::Resources};
+pub(crate) use self::status::Board;
+pub use self::{options::AgentOptions, status::AgentStatus};
+use self::{publisher::Publisher, resources::Resources, topology::Topology};
 use crate::{
-    driver::{Caches, Remote, in_time},
+    driver::{Caches, Endpoints, Remote},
     engine::Place,
+    health::{Health, keep_in_touch},
+    lease::{Leases, Tenure},
     metrics::Metrics,
+    sharding::{Ownership, Replica},
+    telemetry::Telemetry,
 };
-
-const STATE_NAMESPACE: &str = "kdp-sync";
-const CONCURRENCY: usize = 32;
-
-/// What an agent is told when it is made.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct AgentOptions {
-    /// Name of the agent, also a label on what it makes; unique on its service cluster.
-    pub name: String,
-    /// Workspace of the APIExport.
-    pub provider: WorkspacePath,
-    /// Name of the APIExport.
-    pub export: String,
-    /// Whom the agent acts as on the control plane.
-    pub identity: Identity,
-    /// Namespace of the Secrets with the last synced state, on the service cluster.
-    pub state_namespace: String,
-    /// Whether the agent makes the APIExport when there is none.
-    pub creates_export: bool,
-    /// Label selector of the PublishedResources that are this agent's; all when absent.
-    pub published_resources: Option<String>,
-    /// How many orders are worked on at once.
-    pub concurrency: usize,
-    /// What the agent does.
-    pub duties: Duties,
-}
-
-impl AgentOptions {
-    /// The options of the agent `name`, which publishes through `export` in the workspace `provider`.
-    ///
-    /// It acts as the platform itself, keeps its state in the namespace `kdp-sync`, works on 32
-    /// orders at once, and expects the export to exist.
-    #[must_use]
-    pub fn new(name: impl Into<String>, provider: WorkspacePath, export: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            provider,
-            export: export.into(),
-            identity: Identity::system_masters(),
-            state_namespace: STATE_NAMESPACE.into(),
-            creates_export: false,
-            published_resources: None,
-            concurrency: CONCURRENCY,
-            duties: Duties::all(),
-        }
-    }
-
-    /// Acts on the control plane as `identity`.
-    #[must_use]
-    pub fn with_identity(mut self, identity: Identity) -> Self {
-        self.identity = identity;
-        self
-    }
-
-    /// Keeps the state in this namespace of the service cluster; it is made if there is none.
-    #[must_use]
-    pub fn with_state_namespace(mut self, namespace: impl Into<String>) -> Self {
-        self.state_namespace = namespace.into();
-        self
-    }
-
-    /// Makes the APIExport when there is none.
-    #[must_use]
-    pub fn with_created_export(mut self) -> Self {
-        self.creates_export = true;
-        self
-    }
-
-    /// Leaves PublishedResources alone that do not match this label selector.
-    #[must_use]
-    pub fn with_published_resources(mut self, label_selector: impl Into<String>) -> Self {
-        self.published_resources = Some(label_selector.into());
-        self
-    }
-
-    /// Works on at most this many orders at once; at least one.
-    #[must_use]
-    pub fn with_concurrency(mut self, orders: usize) -> Self {
-        self.concurrency = orders.max(1);
-        self
-    }
-
-    /// Does only this, and leaves the rest to others.
-    #[must_use]
-    pub fn with_duties(mut self, duties: Duties) -> Self {
-        self.duties = duties;
-        self
-    }
-}
 
 /// Publishes what the PublishedResources of a service cluster say, and syncs the orders.
 ///
 /// Runs as a [`Component`] on the control plane of its platform. It is ready once every
 /// PublishedResource that was there at the start has been published, or refused with a condition
-/// that says why. Everything it knows it reads again when it starts: it may be stopped at any time.
+/// that says why, and the export is served somewhere; or when another replica leads, for which it
+/// stands by. [`Agent::status`] says more. What does not exist yet, such as the provider's workspace,
+/// is waited for. Everything it knows it reads again when it starts: it may be stopped at any time.
 pub struct Agent {
     service_cluster: Client,
     options: AgentOptions,
-    metrics: Metrics,
+    board: Board,
+    telemetry: Telemetry,
+}
+
+/// What decides about what this replica may do.
+#[derive(Clone, Debug)]
+struct Mandate {
+    /// How long it publishes.
+    leads: Tenure,
+    /// The workspaces in which it works.
+    ownership: Ownership,
 }
 
 impl Agent {
@@ -137,14 +62,32 @@ impl Agent {
     /// The cluster must know PublishedResources: see [`install_crds`](crate::install_crds).
     #[must_use]
     pub fn new(service_cluster: Client, options: AgentOptions) -> Self {
-        Self { service_cluster, options, metrics: Metrics::new() }
+        let status = AgentStatus {
+            is_leader: options.lease.is_none(),
+            shards: options.workspace_shards.map(|_| Vec::new()),
+            ..AgentStatus::default()
+        };
+        let board = Board::new(status);
+        let telemetry = Telemetry { metrics: Metrics::new(), health: Health::new(board.follow()) };
+        Self { service_cluster, options, board, telemetry }
     }
 
-    /// Counts in these metrics, to be read by whoever keeps a clone.
+    /// What the agent counts; all clones are one.
     #[must_use]
-    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
-        self.metrics = metrics;
-        self
+    pub fn metrics(&self) -> Metrics {
+        self.telemetry.metrics.clone()
+    }
+
+    /// How the agent is; all clones are one.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.telemetry.health.clone()
+    }
+
+    /// What the agent is doing, from now on.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<AgentStatus> {
+        self.board.follow()
     }
 }
 
@@ -161,71 +104,85 @@ impl Component for Agent {
     }
 
     async fn run(self: Box<Self>, context: ComponentContext) -> Result<(), Error> {
-        let Self { service_cluster, options, metrics } = *self;
-        let (control_plane, shutdown) = (context.control_plane(), context.shutdown());
-        check_name(&options.name)?;
-        let provider = control_plane.client(&Endpoint::Workspace(options.provider.clone()), &options.identity)?;
-        let Some(cluster) = persistently(shutdown, || cluster_of(&provider, &options.provider)).await? else {
-            return Ok(());
+        self.options.check()?;
+        let replica = self.options.lease.clone().map(|lease| {
+            let AgentOptions { name, state_namespace, workspace_shards, .. } = &self.options;
+            let leases = Leases::new(self.service_cluster.clone(), state_namespace, name, lease);
+            Replica::new(leases, workspace_shards.map(Into::into))
+        });
+        let mandate = replica.as_ref().map(|replica| (replica.leads(), replica.ownership()));
+        let (leads, ownership) = mandate.unwrap_or_else(|| (Tenure::forever(), Ownership::new([Tenure::forever()])));
+        let board = self.board.clone();
+        let done = CancellationToken::new();
+        let work = async {
+            let worked = self.work(&context, Mandate { leads, ownership }).await;
+            done.cancel();
+            worked
         };
-        let remote = Remote::new(
-            service_cluster.clone(),
-            control_plane.clone(),
-            options.identity.clone(),
-            cluster,
-            &options.export,
-        );
+        let compete = async {
+            if let Some(replica) = replica {
+                replica.run(&board, &done).await;
+            }
+        };
+        let tell = async {
+            tokio::select! {
+                () = board.ready() => context.ready(),
+                () = done.cancelled() => {}
+            }
+        };
+        let (worked, (), ()) = tokio::join!(work, compete, tell);
+        worked
+    }
+}
+
+impl Agent {
+    async fn work(&self, context: &ComponentContext, mandate: Mandate) -> Result<(), Error> {
+        let Self { service_cluster, options, board, telemetry } = self;
+        let (control_plane, shutdown) = (context.control_plane(), context.shutdown());
+        let endpoints = Endpoints::new(control_plane.clone(), options.identity.clone());
+        let remote = Remote::new(service_cluster.clone(), endpoints.clone());
         let state_namespace = || remote.ensure_namespace(&Place::Service, &options.state_namespace);
-        if persistently(shutdown, state_namespace).await?.is_none() {
+        if persistently(board, shutdown, state_namespace).await?.is_none() {
             return Ok(());
         }
-        let caches = Caches::new(service_cluster.clone(), remote.all_workspaces()?, metrics.clone());
+        let Some(topology) = persistently(board, shutdown, || Topology::find(control_plane, options)).await? else {
+            return Ok(());
+        };
+        let options = AgentOptions { export: topology.export.clone(), ..options.clone() };
+        let caches = Caches::new(service_cluster.clone(), endpoints.clone(), telemetry.clone());
         let slots = Arc::new(Semaphore::new(options.concurrency));
-        let publisher = Publisher::new(service_cluster, provider, options, remote, slots, metrics);
+        let provider = topology.provider.clone();
+        let contact = keep_in_touch(&telemetry.health, service_cluster, &topology.provider, shutdown);
+        let publisher =
+            Publisher::new(service_cluster.clone(), provider, options, remote, slots, mandate, telemetry.clone());
         let mut resources = Resources::new(publisher, &caches);
-        resources.run(&context).await;
+        tokio::join!(resources.run(board, shutdown), topology.follow(&endpoints, board, shutdown), contact);
         join_all(resources.into_syncs().map(|sync| sync.stop())).await;
         caches.closed().await;
         Ok(())
     }
 }
 
-/// The name is a label value and part of names.
-fn check_name(name: &str) -> Result<(), Error> {
-    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    let is_name = (1..=63).contains(&name.len())
-        && name.bytes().all(is_plain)
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && !name.ends_with('-');
-    if is_name {
-        return Ok(());
-    }
-    let message = "the name of an agent is up to 63 lower-case letters, digits and '-', and starts with a letter";
-    Err(Error::new(ErrorKind::Invalid, "start", format!("agent {name:?}"), message))
-}
-
-async fn cluster_of(provider: &Client, path: &WorkspacePath) -> Result<LogicalClusterName, Error> {
-    let api: Api<LogicalCluster> = Api::all(provider.clone());
-    let cluster = in_time("find workspace", path, api.get(LOGICAL_CLUSTER_NAME)).await?;
-    let name = cluster.metadata.annotations.as_ref().and_then(|annotations| annotations.get(CLUSTER_ANNOTATION));
-    let name = name.and_then(|name| name.parse().ok());
-    name.ok_or_else(|| Error::new(ErrorKind::Internal, "find workspace", path, "it does not say its cluster name"))
-}
-
-/// Tries until it succeeds or cannot succeed; `None` when `shutdown` came first.
+/// Tries until it succeeds or cannot succeed; `None` when `shutdown` came first. What does not exist
+/// or is not allowed may come to be.
 async fn persistently<T, F: Future<Output = Result<T, Error>>>(
+    board: &Board,
     shutdown: &CancellationToken,
     attempt: impl Fn() -> F,
 ) -> Result<Option<T>, Error> {
     let mut failures = 0;
     loop {
         let pause: Duration = match attempt().await {
-            Ok(value) => return Ok(Some(value)),
-            Err(error) if error.retry() == Retry::Never => return Err(error),
+            Ok(value) => {
+                board.update(|status| status.waits_for = None);
+                return Ok(Some(value));
+            }
+            Err(error) if error.kind() == ErrorKind::Invalid => return Err(error),
             Err(error) => {
                 failures += 1;
                 let pause = backoff(failures);
                 tracing::warn!(error = %Chain(&error), ?pause, "agent.start_failed");
+                board.update(|status| status.waits_for = Some(Chain(&error).to_string()));
                 pause
             }
         };

@@ -7,13 +7,16 @@
 mod cache;
 mod caches;
 mod dependents;
+mod endpoints;
 mod failures;
+mod merge;
 mod pass;
 mod queue;
 mod remote;
 mod world;
 
 pub(crate) use caches::Caches;
+pub(crate) use endpoints::{Address, Endpoints};
 pub(crate) use remote::{MANAGER, Remote, in_time};
 
 use std::{
@@ -39,6 +42,7 @@ use self::{
 use crate::{
     engine::{ObjectKey, OrderKey, Place, Plan, order_of},
     metrics::{PassOutcome, ResourceMetrics},
+    sharding::Ownership,
 };
 
 /// How long orders under way may take when a sync is stopped.
@@ -60,18 +64,21 @@ pub(crate) struct Shared {
     failures: Failures,
     queue: Queue,
     remote: Remote,
+    ownership: Ownership,
     metrics: ResourceMetrics,
 }
 
 impl RunningSync {
     /// Starts the sync of the published resource `name`. At most as many orders as `slots` has
-    /// permits are worked on at once; other syncs may share them.
+    /// permits are worked on at once; other syncs may share them. Orders in workspaces of other
+    /// replicas are left to those.
     pub(crate) fn start(
         name: &str,
         plan: Plan,
         remote: Remote,
         caches: &Caches,
         slots: Arc<Semaphore>,
+        ownership: Ownership,
         metrics: ResourceMetrics,
     ) -> Self {
         let known = Known::new(&plan, caches);
@@ -82,6 +89,7 @@ impl RunningSync {
             failures: Failures::default(),
             queue: Queue::default(),
             remote,
+            ownership,
             metrics,
         });
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
@@ -116,12 +124,13 @@ async fn run(shared: Arc<Shared>, slots: Arc<Semaphore>, tasks: TaskTracker, shu
         }
     });
     shared.known.subscribe(&listener);
+    let mut gains = shared.ownership.gains();
     tokio::select! {
         () = shared.known.synced() => {}
         () = shutdown.cancelled() => return,
     }
     for order in shared.known.orders() {
-        shared.queue.push(order);
+        shared.push(order);
     }
     loop {
         let next = async {
@@ -131,12 +140,23 @@ async fn run(shared: Arc<Shared>, slots: Arc<Semaphore>, tasks: TaskTracker, shu
         };
         let (order, slot) = tokio::select! {
             next = next => next,
+            // Nothing was queued for these as long as they were another replica's.
+            gained = gains.next() => {
+                let orders = shared.known.orders().into_iter().chain(shared.known.orders_of_copies());
+                orders.filter(|order| gained.contains(&order.cluster)).for_each(|order| shared.push(order));
+                continue;
+            }
             () = shutdown.cancelled() => return,
         };
         let (shared, shutdown) = (shared.clone(), shutdown.clone());
         tasks.spawn(async move {
-            let outcome = shared.pass(&order, &shutdown).await;
-            shared.settle(&order, outcome);
+            let turn = shared.ownership.begin(&order.cluster);
+            let outcome = match turn {
+                Some(turn) => turn.within(shared.pass(&order, &shutdown)).await,
+                None => None,
+            };
+            // The replica that has the workspace now goes on from wherever a pass was cut off.
+            shared.settle(&order, outcome.unwrap_or(Outcome::Settled));
             drop(slot);
         });
     }
@@ -153,8 +173,14 @@ impl Shared {
         for order in orders {
             // Its pass goes on and sees what it wrote.
             if change.by.is_none_or(|by| !std::ptr::eq(by.sync, self) || *by.order != order) {
-                self.queue.push(order);
+                self.push(order);
             }
+        }
+    }
+
+    fn push(&self, order: OrderKey) {
+        if self.ownership.is_mine(&order.cluster) {
+            self.queue.push(order);
         }
     }
 

@@ -112,11 +112,10 @@ impl Metrics {
         self.0.published_resources.set(gauge(count));
     }
 
-    /// A watch of a kind had to be begun anew.
-    pub(crate) fn watch_restarted(&self, side: Side, types: &ResourceType) {
-        let kind =
-            if types.group.is_empty() { types.plural.clone() } else { format!("{}.{}", types.plural, types.group) };
-        self.0.watch_restarts.get_or_create(&vec![("side", side_name(side).to_owned()), ("kind", kind)]).inc();
+    /// Counts how often a watch of a kind has to be begun anew.
+    pub(crate) fn watch_restarts(&self, side: Side, types: &ResourceType) -> Counter {
+        let labels = vec![("side", side.name().to_owned()), ("kind", types.resource_name())];
+        self.0.watch_restarts.get_or_create_owned(&labels)
     }
 
     /// What is counted of one PublishedResource. To be kept by whoever counts: asking is not free.
@@ -188,13 +187,6 @@ impl Families {
         let help = "From hearing of a change of an order until it is settled";
         registry.register_with_unit("lag", help, Unit::Seconds, families.lag.clone());
         families
-    }
-}
-
-fn side_name(side: Side) -> &'static str {
-    match side {
-        Side::Service => "service",
-        Side::Kcp => "kcp",
     }
 }
 

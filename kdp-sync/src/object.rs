@@ -41,6 +41,11 @@ impl ResourceType {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 
+    /// The plural name with the group, as definitions are named.
+    pub(crate) fn resource_name(&self) -> String {
+        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
+    }
+
     pub(crate) fn api_resource(&self) -> ApiResource {
         ApiResource {
             group: self.group.clone(),

@@ -1,6 +1,7 @@
 //! The control plane that a kcp server is.
 
 mod address;
+mod announced;
 mod exports;
 mod identity;
 #[cfg(test)]
@@ -17,7 +18,7 @@ use kube::{
 };
 use tower::{BoxError, Layer};
 
-use self::exports::Exports;
+use self::{announced::Announced, exports::Exports};
 
 /// A kcp server, reached over the network with one credential.
 ///
@@ -54,6 +55,7 @@ pub struct Kcp {
     config: Arc<Config>,
     servers: Arc<[Server]>,
     exports: Arc<Exports>,
+    announced: Announced,
     platform: Option<Identity>,
 }
 
@@ -99,7 +101,13 @@ impl Kcp {
             return Err(Error::new(ErrorKind::Invalid, "use", "the configuration", message));
         }
         let server = Server::new(&config, &config.cluster_url)?;
-        Ok(Self { config: Arc::new(config), servers: Arc::new([server]), exports: Arc::default(), platform: None })
+        Ok(Self {
+            config: Arc::new(config),
+            servers: Arc::new([server]),
+            exports: Arc::default(),
+            announced: Announced::default(),
+            platform: None,
+        })
     }
 
     /// The same control plane, which may also send requests, with its credential, to `url`.
@@ -115,6 +123,25 @@ impl Kcp {
         let shard = Server::new(&self.config, &uri)?;
         let servers = self.servers.iter().cloned().chain([shard]).collect();
         Ok(Self { servers, ..self })
+    }
+
+    /// The same control plane, which sends requests, with its credential, to whatever HTTPS server an
+    /// [`Endpoint::ExportShard`] names.
+    ///
+    /// Right where the credential is only good for those who can write the APIExportEndpointSlice
+    /// anyway, as that of a sync agent in its provider's workspace: shards may then come and go.
+    #[must_use]
+    pub fn with_announced_shards(self) -> Self {
+        Self { announced: self.announced.trusting(), ..self }
+    }
+
+    /// The same control plane, which reaches what an APIExportEndpointSlice announces at the host
+    /// and port `old` at `new` instead, such as the end of a tunnel. May be called several times.
+    ///
+    /// # Errors
+    /// `Invalid` when one of them is not a host with or without a port.
+    pub fn with_host_override(self, old: &str, new: &str) -> Result<Self, Error> {
+        Ok(Self { announced: self.announced.redirecting(old, new)?, ..self })
     }
 
     /// The same control plane, in which the platform acts as `identity` where it would use the
@@ -139,10 +166,15 @@ impl Kcp {
     }
 
     /// The server that answers for `endpoint`.
-    async fn server_of(&self, endpoint: &Endpoint) -> Result<&Server, Error> {
-        let Endpoint::ApiExport { cluster, export, .. } = endpoint else { return Ok(self.main()) };
-        let index = self.exports.server_of(cluster, export, &self.servers).await?;
-        Ok(self.servers.get(index).unwrap_or_else(|| self.main()))
+    async fn server_of(&self, endpoint: &Endpoint) -> Result<Server, Error> {
+        match endpoint {
+            Endpoint::ApiExport { cluster, export, .. } => {
+                let index = self.exports.server_of(cluster, export, &self.servers, &self.announced).await?;
+                Ok(self.servers.get(index).unwrap_or_else(|| self.main()).clone())
+            }
+            Endpoint::ExportShard { url, .. } => self.announced.server_of(url, &self.servers, &self.config),
+            _ => Ok(self.main().clone()),
+        }
     }
 
     async fn send(&self, endpoint: &Endpoint, mut request: Request<Body>) -> Result<Response<Body>, BoxError> {
@@ -172,8 +204,8 @@ impl ControlPlane for Kcp {
     /// A client for an export looks at its APIExportEndpointSlice with the platform's credential
     /// before its first request, and again when what it found is a minute old. Its requests fail
     /// with an [`Error`] in [`kube::Error::Service`] when the export is served by several shards,
-    /// of which one client could see only one, or at an address that is not known
-    /// ([`Kcp::with_shard`]).
+    /// of which one client could see only one ([`Endpoint::ExportShard`] sees each), or at an
+    /// address that is not known ([`Kcp::with_shard`], [`Kcp::with_announced_shards`]).
     ///
     /// # Errors
     /// `Invalid` when the identity has no name or does not fit into HTTP headers.

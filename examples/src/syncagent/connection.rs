@@ -3,69 +3,39 @@
 use std::path::Path;
 
 use http::Uri;
-use kdp_core::{
-    ControlPlaneExt, Error, ErrorKind, WorkspacePath,
-    api::apis::{APIExport, APIExportEndpointSlice},
-};
+use kdp_core::{Error, ErrorKind, WorkspacePath};
 use kdp_tenancy::Kcp;
 use kube::{
-    Api, Client, Config,
+    Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
 
-use super::settings::{Reference, ServiceCluster};
-
-/// The APIExport that an agent fills, and the way there.
-#[derive(Debug)]
-pub(super) struct Target {
-    pub(super) control_plane: Kcp,
-    pub(super) workspace: WorkspacePath,
-    pub(super) export: String,
-}
+use super::settings::ServiceCluster;
 
 /// A kcp, and the workspace that its kubeconfig names.
 #[derive(Clone, Debug)]
 pub(super) struct KcpSide {
-    control_plane: Kcp,
-    workspace: WorkspacePath,
+    pub(super) control_plane: Kcp,
+    pub(super) workspace: WorkspacePath,
 }
 
 impl KcpSide {
-    /// What a kubeconfig file leads to. Nothing is contacted.
+    /// What a kubeconfig file leads to, and whatever shards are announced there, each `old` address
+    /// of which is reached at a `new` one. Nothing is contacted.
     ///
     /// # Errors
     /// `Invalid` when the file cannot be used, or names no workspace.
-    pub(super) async fn open(kubeconfig: &Path) -> Result<Self, Error> {
+    pub(super) async fn open(kubeconfig: &Path, overrides: &[(String, String)]) -> Result<Self, Error> {
         let config = config_from(kubeconfig).await?;
         let workspace = workspace_of(&config.cluster_url).ok_or_else(|| {
             let message = "its server must be the URL of a workspace, which contains /clusters/<workspace>";
             Error::new(ErrorKind::Invalid, "use", kubeconfig.display(), message)
         })?;
-        Ok(Self { control_plane: Kcp::new(config)?, workspace })
-    }
-
-    /// The export that a reference leads to.
-    ///
-    /// # Errors
-    /// `NotFound` when there is no such slice; otherwise as kcp answers.
-    pub(super) async fn resolve(self, reference: &Reference) -> Result<Target, Error> {
-        let Self { control_plane, workspace } = self;
-        let client = control_plane.system_client(&workspace)?;
-        match reference {
-            Reference::Export(name) => {
-                let exports: Api<APIExport> = Api::all(client);
-                exports.get(name).await.map_err(|e| Error::from_kube("get APIExport", name, e))?;
-                Ok(Target { control_plane, workspace, export: name.clone() })
-            }
-            Reference::EndpointSlice(name) => {
-                let slices: Api<APIExportEndpointSlice> = Api::all(client);
-                let slice =
-                    slices.get(name).await.map_err(|e| Error::from_kube("get APIExportEndpointSlice", name, e))?;
-                let export = slice.spec.export;
-                let workspace = if export.path.is_empty() { workspace } else { path(&export.path)? };
-                Ok(Target { control_plane, workspace, export: export.name })
-            }
+        let mut control_plane = Kcp::new(config)?.with_announced_shards();
+        for (old, new) in overrides {
+            control_plane = control_plane.with_host_override(old, new)?;
         }
+        Ok(Self { control_plane, workspace })
     }
 }
 
@@ -115,12 +85,6 @@ async fn config_from_surroundings() -> Result<Config, Error> {
 fn workspace_of(url: &Uri) -> Option<WorkspacePath> {
     let (_, workspace) = url.path().trim_end_matches('/').rsplit_once("/clusters/")?;
     workspace.parse().ok()
-}
-
-fn path(text: &str) -> Result<WorkspacePath, Error> {
-    text.parse().map_err(|e| {
-        Error::new(ErrorKind::Invalid, "use", "the path of an APIExport", "it is no workspace").with_source(e)
-    })
 }
 
 /// A host alone is reached over HTTPS.

@@ -1,6 +1,6 @@
 //! What can be said on the command line.
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{ArgAction, Args, Parser};
 
@@ -42,6 +42,13 @@ pub(super) struct AgentFlags {
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
         default_value_t = false, default_missing_value = "true")]
     pub(super) enable_leader_election: bool,
+    /// Spread the workspaces over this many shards, which the agents of this name share; needs
+    /// --enable-leader-election and the same number everywhere
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) workspace_shards: Option<NonZeroUsize>,
+    /// Reach what an endpoint slice announces at one address at another one; may be repeated
+    #[arg(long, value_name = "HOST:PORT=HOST:PORT")]
+    pub(super) apiexport_hostport_override: Vec<String>,
     /// Kubeconfig file of the service cluster [default: $KUBECONFIG, else the cluster this runs in,
     /// else ~/.kube/config]
     #[arg(long, value_name = "FILE")]

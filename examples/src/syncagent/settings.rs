@@ -4,9 +4,7 @@ mod address;
 #[cfg(test)]
 mod tests;
 
-use std::{ffi::OsStr, path::PathBuf};
-
-use kdp_sync::{Duties, Duty};
+use std::{collections::BTreeSet, ffi::OsStr, num::NonZeroUsize, path::PathBuf};
 
 use super::flags::AgentFlags;
 
@@ -22,7 +20,10 @@ pub(super) struct Settings {
     pub(super) published_resources: Option<String>,
     pub(super) service: ServiceCluster,
     pub(super) is_elected: bool,
-    pub(super) duties: Duties,
+    pub(super) workspace_shards: Option<NonZeroUsize>,
+    /// Pairs of a host and port announced, and the ones to use instead.
+    pub(super) shard_overrides: Vec<(String, String)>,
+    pub(super) disabled: BTreeSet<Controller>,
     pub(super) metrics: Option<ListenAddress>,
     pub(super) health: Option<ListenAddress>,
     pub(super) logging: Logging,
@@ -41,6 +42,17 @@ pub(super) struct ServiceCluster {
     pub(super) kubeconfig: Option<PathBuf>,
     pub(super) host: Option<String>,
     pub(super) ca_file: Option<PathBuf>,
+}
+
+/// A part of the agent that can be left to somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Controller {
+    /// Keeps the APIExport in step.
+    Export,
+    /// Makes APIResourceSchemas.
+    Schemas,
+    /// Syncs orders.
+    Sync,
 }
 
 /// How to log.
@@ -80,17 +92,30 @@ impl TryFrom<AgentFlags> for Settings {
         let agent_name = given(flags.agent_name)
             .or_else(|| reference.as_ref().map(|reference| format!("{}-syncagent", reference.name())))
             .map(|name| faults.checked(agent_name(name)));
-        let duties = faults.checked(duties(&flags.disabled_controllers));
+        let disabled = faults.checked(controllers(&flags.disabled_controllers));
         let format = faults.checked(log_format(&flags.log_format));
+        let overrides = flags.apiexport_hostport_override.iter().map(|pair| shard_override(pair)).collect();
+        let shard_overrides = faults.checked(overrides);
         let metrics = faults.checked(ListenAddress::parse("metrics-address", &flags.metrics_address));
         let health = faults.checked(ListenAddress::parse("health-address", &flags.health_address));
-        match (kcp_kubeconfig, namespace, reference, agent_name.flatten(), duties, format, metrics, health) {
+        match (
+            kcp_kubeconfig,
+            namespace,
+            reference,
+            agent_name.flatten(),
+            disabled,
+            shard_overrides,
+            format,
+            metrics,
+            health,
+        ) {
             (
                 Some(kcp_kubeconfig),
                 Some(namespace),
                 Some(reference),
                 Some(agent_name),
-                Some(duties),
+                Some(disabled),
+                Some(shard_overrides),
                 Some(format),
                 Some(metrics),
                 Some(health),
@@ -106,7 +131,9 @@ impl TryFrom<AgentFlags> for Settings {
                     ca_file: given(flags.kubeconfig_ca_file_override),
                 },
                 is_elected: flags.enable_leader_election,
-                duties,
+                workspace_shards: flags.workspace_shards,
+                shard_overrides,
+                disabled,
                 metrics,
                 health,
                 logging: Logging { format, is_verbose: flags.log_debug },
@@ -153,21 +180,22 @@ fn agent_name(name: String) -> Result<String, String> {
     ))
 }
 
-fn duties(disabled: &[String]) -> Result<Duties, String> {
+fn controllers(names: &[String]) -> Result<BTreeSet<Controller>, String> {
     let known = |name: &str| match name {
-        "apiresourceschema" => Some(Duty::Schemas),
-        "apiexport" => Some(Duty::Export),
-        "sync" => Some(Duty::Sync),
-        _ => None,
+        "apiexport" => Ok(Controller::Export),
+        "apiresourceschema" => Ok(Controller::Schemas),
+        "sync" => Ok(Controller::Sync),
+        _ => Err(format!("--disabled-controllers {name:?}: it must be one of apiexport, apiresourceschema, sync")),
     };
-    let mut duties = Duties::all();
-    for name in disabled.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
-        let duty = known(name).ok_or_else(|| {
-            format!("--disabled-controllers {name:?}: it must be one of apiexport, apiresourceschema, sync")
-        })?;
-        duties = duties.without(duty);
-    }
-    Ok(duties)
+    names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).map(known).collect()
+}
+
+fn shard_override(pair: &str) -> Result<(String, String), String> {
+    let halves = pair.split_once('=').filter(|(old, new)| !old.is_empty() && !new.is_empty());
+    let (old, new) = halves.ok_or_else(|| {
+        format!("--apiexport-hostport-override {pair:?}: it must be an address and another one, as old:6443=new:443")
+    })?;
+    Ok((old.to_owned(), new.to_owned()))
 }
 
 fn log_format(name: &str) -> Result<LogFormat, String> {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::{
-    AgentOptions, Duty,
+    AgentOptions, Mandate,
     definitions::{Definitions, kind_if, kind_of},
     export,
 };
@@ -27,8 +27,8 @@ use crate::{
     driver::{Caches, MANAGER, Remote, RunningSync, in_time},
     engine::{Kinds, Plan, PlanOptions, needed_kinds},
     event::event,
-    metrics::Metrics,
     publish::{Export, Projection, claims, project, resource_schema},
+    telemetry::Telemetry,
     wire,
 };
 
@@ -39,7 +39,8 @@ pub(super) struct Publisher {
     pub(super) options: AgentOptions,
     remote: Remote,
     slots: Arc<Semaphore>,
-    pub(super) metrics: Metrics,
+    pub(super) mandate: Mandate,
+    pub(super) telemetry: Telemetry,
 }
 
 /// A resource that tenants can bind.
@@ -48,7 +49,7 @@ pub(super) struct Published {
     spec: PublishedResourceSpec,
     projection: Projection,
     kinds: Kinds,
-    schema: String,
+    pub(super) schema: String,
     claims: BTreeMap<(String, String), String>,
     pub(super) sync: Option<RunningSync>,
 }
@@ -68,6 +69,8 @@ pub(super) enum Refusal {
     Faults(Vec<Diagnostic>),
     /// It is to be tried again.
     Failed(Error),
+    /// Somebody else makes its schema, and has not named it yet.
+    Waits,
 }
 
 impl From<Error> for Refusal {
@@ -89,9 +92,10 @@ impl Publisher {
         options: AgentOptions,
         remote: Remote,
         slots: Arc<Semaphore>,
-        metrics: Metrics,
+        mandate: Mandate,
+        telemetry: Telemetry,
     ) -> Self {
-        Self { service, provider, options, remote, slots, metrics }
+        Self { service, provider, options, remote, slots, mandate, telemetry }
     }
 
     pub(super) fn service(&self) -> &Client {
@@ -110,11 +114,7 @@ impl Publisher {
         caches: &Caches,
     ) -> Result<(), Refusal> {
         let prepared = self.prepare(resource, definitions, published).await?;
-        let schema = match self.options.duties.include(Duty::Schemas) {
-            true => self.create_schema(&prepared.schema).await?,
-            // Another agent makes it, under the same name.
-            false => prepared.schema.metadata.name.clone().unwrap_or_default(),
-        };
+        let schema = self.schema_name(resource, &prepared.schema).await?;
         let Prepared { spec, projection, kinds, plan, .. } = prepared;
         let related = plan.related.iter().map(|r| (&r.types, r.origin, r.identity_hash.as_str()));
         let claims = claims(&spec, related);
@@ -123,7 +123,7 @@ impl Publisher {
             .as_ref()
             .is_some_and(|before| (&before.spec, &before.projection, &before.kinds) == (&spec, &projection, &kinds));
         let running = before.and_then(|before| before.sync);
-        let is_synchronized = spec.is_synchronized() && self.options.duties.include(Duty::Sync);
+        let is_synchronized = spec.is_synchronized() && self.options.syncs;
         let mut now = Published { spec, projection, kinds, schema, claims, sync: None };
         match running {
             Some(sync) if is_same => now.sync = Some(sync),
@@ -136,15 +136,38 @@ impl Publisher {
             && now.sync.is_none()
             && is_synchronized
         {
-            let (remote, slots, metrics) = (self.remote.clone(), self.slots.clone(), self.metrics.resource(name));
-            now.sync = Some(RunningSync::start(name, plan, remote, caches, slots, metrics));
+            let ownership = self.mandate.ownership.clone();
+            let (remote, slots, metrics) =
+                (self.remote.clone(), self.slots.clone(), self.telemetry.metrics.resource(name));
+            now.sync = Some(RunningSync::start(name, plan, remote, caches, slots, ownership, metrics));
         }
         Ok(())
     }
 
-    /// Makes the export offer what is published.
+    /// Whether this replica makes schemas now, and says on the resources what came of it.
+    fn makes_schemas(&self) -> bool {
+        self.options.publishes_schemas && self.mandate.leads.is_held()
+    }
+
+    /// The name of the schema: it is made, or somebody else has named it on the resource.
+    async fn schema_name(&self, resource: &Value, schema: &APIResourceSchema) -> Result<String, Refusal> {
+        if self.makes_schemas() {
+            return self.while_leading(self.create_schema(schema)).await;
+        }
+        let name = resource["status"]["resourceSchemaName"].as_str().filter(|name| !name.is_empty());
+        name.map(ToOwned::to_owned).ok_or(Refusal::Waits)
+    }
+
+    /// Does what only the leader may, and no longer than it leads.
+    async fn while_leading<T, E: From<Error>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let late =
+            || Error::new(ErrorKind::Unavailable, "publish", &self.options.export, "another replica may lead now");
+        self.mandate.leads.within(work).await.unwrap_or_else(|| Err(late().into()))
+    }
+
+    /// Makes the export offer what is published, if that is up to this replica.
     pub(super) async fn update_export(&self, published: &BTreeMap<String, Published>) -> Result<(), Error> {
-        if !self.options.duties.include(Duty::Export) {
+        if !(self.options.updates_export && self.mandate.leads.is_held()) {
             return Ok(());
         }
         let mut wanted = Export::default();
@@ -154,7 +177,8 @@ impl Publisher {
             wanted.claims.extend(claims.clone());
         }
         let AgentOptions { export, name, creates_export, .. } = &self.options;
-        export::bring_up_to_date(&self.provider, export, &wanted, name, *creates_export).await
+        let update = export::bring_up_to_date(&self.provider, export, &wanted, name, *creates_export);
+        self.while_leading(update).await
     }
 
     async fn prepare(
@@ -227,7 +251,7 @@ impl Publisher {
         Ok(name)
     }
 
-    /// Shows on the resource what came of it.
+    /// Shows on the resource what came of it, if that is up to this replica.
     pub(super) async fn show(
         &self,
         name: &str,
@@ -235,10 +259,12 @@ impl Publisher {
         result: &Result<(), Refusal>,
         published: &BTreeMap<String, Published>,
     ) -> Result<(), Error> {
-        if !self.options.duties.include(Duty::Schemas) {
+        if !self.makes_schemas() {
             return Ok(());
         }
         let condition = match result {
+            // There was no time to lead, so there is nothing to say.
+            Err(Refusal::Waits) => return Ok(()),
             Ok(()) => Condition { reason: "Published".into(), ..Condition::holds("Ready") },
             Err(Refusal::Faults(faults)) => {
                 let text: Vec<_> = faults.iter().map(ToString::to_string).collect();
@@ -262,7 +288,7 @@ impl Publisher {
         let api: Api<PublishedResource> = Api::all(self.service.clone());
         let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
         let patch = Patch::Merge(json!({"status": status}));
-        in_time("update PublishedResource", name, api.patch_status(name, &params, &patch)).await?;
+        self.while_leading(in_time("update PublishedResource", name, api.patch_status(name, &params, &patch))).await?;
         if is_new && !condition.is_true() {
             self.warn(resource, &condition.message).await;
         }

@@ -6,10 +6,7 @@ use std::{
 };
 
 use futures::{FutureExt, Stream, StreamExt, stream::select_all};
-use kdp_core::{
-    ComponentContext,
-    reconcile::{Chain, backoff},
-};
+use kdp_core::reconcile::{Chain, backoff};
 use kube::{
     Api, CustomResourceExt, ResourceExt,
     api::{ApiResource, DynamicObject},
@@ -17,8 +14,10 @@ use kube::{
 };
 use serde_json::Value;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{
+    Board,
     definitions::{Definitions, defines},
     export,
     publisher::{Published, Publisher, Refusal},
@@ -26,7 +25,12 @@ use super::{
 use crate::{
     api::{PublishedResource, SourceResource},
     driver::{Caches, RunningSync},
+    lease::Beginnings,
+    telemetry::Telemetry,
 };
+
+/// Annotations with this prefix ask for something; others are of no interest.
+const ASKING_PREFIX: &str = "sync.kdp.k8c.io/";
 
 /// Everything an agent has published.
 pub(super) struct Resources<'a> {
@@ -41,6 +45,9 @@ pub(super) struct Resources<'a> {
     refused: BTreeSet<String>,
     /// Failures in a row, and when to try again.
     failed: BTreeMap<String, (u32, Instant)>,
+    /// Those of the start that were never published nor refused.
+    unhandled: Option<BTreeSet<String>>,
+    has_export: bool,
     is_export_changed: bool,
     export_failures: u32,
     export_due: Option<Instant>,
@@ -57,12 +64,12 @@ enum Source {
     Export,
 }
 
-const SOURCES: [Source; 3] = [Source::Resources, Source::Definitions, Source::Export];
-
 type Heard = (Source, watcher::Result<watcher::Event<DynamicObject>>);
 
 impl<'a> Resources<'a> {
     pub(super) fn new(publisher: Publisher, caches: &'a Caches) -> Self {
+        let mut unlisted = BTreeSet::from([Source::Resources, Source::Definitions]);
+        unlisted.extend(publisher.options.updates_export.then_some(Source::Export));
         Self {
             publisher,
             caches,
@@ -72,18 +79,21 @@ impl<'a> Resources<'a> {
             to_publish: BTreeSet::new(),
             refused: BTreeSet::new(),
             failed: BTreeMap::new(),
+            unhandled: None,
+            has_export: false,
             is_export_changed: false,
             export_failures: 0,
             export_due: None,
-            unlisted: SOURCES.into(),
+            unlisted,
             listing: BTreeMap::new(),
         }
     }
 
     /// Publishes until the component is stopped.
-    pub(super) async fn run(&mut self, context: &ComponentContext) {
+    pub(super) async fn run(&mut self, board: &Board, shutdown: &CancellationToken) {
         let mut events = std::pin::pin!(self.events());
-        while !context.shutdown().is_cancelled() {
+        let mut leads = Beginnings::new([self.publisher.mandate.leads.clone()]);
+        while !shutdown.is_cancelled() {
             tokio::select! {
                 event = events.next() => {
                     let Some(event) = event else { return };
@@ -94,12 +104,16 @@ impl<'a> Resources<'a> {
                     }
                 }
                 () = self.due() => self.retry_due(),
-                () = context.shutdown().cancelled() => return,
+                _ = leads.next() => self.take_over(),
+                () = shutdown.cancelled() => return,
             }
             if self.unlisted.is_empty() {
-                self.publisher.metrics.set_published_resources(self.known.len());
-                self.work(context).await;
-                context.ready();
+                let Telemetry { metrics, health } = self.publisher.telemetry.clone();
+                metrics.set_published_resources(self.known.len());
+                health.busy();
+                self.work(shutdown).await;
+                health.idle(self.unhandled.iter().flatten());
+                board.update(|status| status.has_published = true);
             }
         }
     }
@@ -125,12 +139,13 @@ impl<'a> Resources<'a> {
         };
         let definitions = watcher(Api::all_with(service.clone(), &definitions), all());
         let only_ours = all().fields(&format!("metadata.name={}", options.export));
-        let export = watcher(export::api(&self.publisher.provider), only_ours);
-        select_all([
+        let export = options.updates_export.then(|| watcher(export::api(&self.publisher.provider), only_ours));
+        let export = export.map(|export| export.default_backoff().map(|event| (Source::Export, event)).boxed());
+        let own = [
             resources.default_backoff().map(|event| (Source::Resources, event)).boxed(),
             definitions.default_backoff().map(|event| (Source::Definitions, event)).boxed(),
-            export.default_backoff().map(|event| (Source::Export, event)).boxed(),
-        ])
+        ];
+        select_all(own.into_iter().chain(export))
     }
 
     fn hear(&mut self, (source, event): Heard) {
@@ -165,7 +180,7 @@ impl<'a> Resources<'a> {
         };
         match source {
             Source::Resources => {
-                let is_same = self.known.get(&name).is_some_and(|known| known["spec"] == object["spec"]);
+                let is_same = self.known.get(&name).is_some_and(|known| self.asks_the_same(&name, known, &object));
                 self.known.insert(name.clone(), typed(object));
                 if !is_same {
                     self.to_publish.insert(name);
@@ -176,8 +191,27 @@ impl<'a> Resources<'a> {
                 self.to_publish.append(&mut self.refused);
                 self.definitions.put(name, object);
             }
-            Source::Export => self.is_export_changed = true,
+            Source::Export => {
+                if !std::mem::replace(&mut self.has_export, true) {
+                    // This is what others may have failed for.
+                    self.to_publish.extend(std::mem::take(&mut self.failed).into_keys());
+                }
+                self.is_export_changed = true;
+            }
         }
+    }
+
+    /// Whether nothing has changed that publishing depends on.
+    fn asks_the_same(&self, name: &str, before: &Value, after: &Value) -> bool {
+        let asked = |resource: &Value| -> BTreeMap<String, Value> {
+            let annotations = resource["metadata"]["annotations"].as_object().into_iter().flatten();
+            let asking = annotations.filter(|(key, _)| key.starts_with(ASKING_PREFIX));
+            asking.map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        let schema = |resource: &Value| resource["status"]["resourceSchemaName"].as_str().map(ToOwned::to_owned);
+        let published = self.published.get(name).map(|published| published.schema.clone());
+        let is_named_the_same = schema(after) == schema(before) || schema(after) == published;
+        before["spec"] == after["spec"] && asked(before) == asked(after) && is_named_the_same
     }
 
     fn remove(&mut self, source: Source, name: &str) {
@@ -191,7 +225,10 @@ impl<'a> Resources<'a> {
                     self.publish_those_of(&definition);
                 }
             }
-            Source::Export => self.is_export_changed = true,
+            Source::Export => {
+                self.has_export = false;
+                self.is_export_changed = true;
+            }
         }
     }
 
@@ -208,8 +245,15 @@ impl<'a> Resources<'a> {
                     self.publish_those_of(&definition);
                 }
             }
+            Source::Export if listed.is_empty() => self.has_export = false,
             Source::Export => {}
         }
+    }
+
+    /// Publishes everything that the former leader may have left undone.
+    fn take_over(&mut self) {
+        self.to_publish.extend(self.known.keys().cloned());
+        self.is_export_changed = true;
     }
 
     fn publish_those_of(&mut self, definition: &Value) {
@@ -241,12 +285,19 @@ impl<'a> Resources<'a> {
         }
     }
 
-    async fn work(&mut self, context: &ComponentContext) {
+    async fn work(&mut self, shutdown: &CancellationToken) {
+        let known = &self.known;
+        self.unhandled.get_or_insert_with(|| known.keys().cloned().collect());
         while let Some(name) = self.to_publish.pop_first() {
-            if context.shutdown().is_cancelled() {
+            if shutdown.is_cancelled() {
                 return;
             }
             self.work_on(&name).await;
+            if !self.failed.contains_key(&name)
+                && let Some(unhandled) = &mut self.unhandled
+            {
+                unhandled.remove(&name);
+            }
         }
         if std::mem::take(&mut self.is_export_changed) && !self.published.is_empty() {
             self.export_due = None;
@@ -268,7 +319,7 @@ impl<'a> Resources<'a> {
             if let Some(sync) = self.published.remove(name).and_then(|published| published.sync) {
                 sync.stop().await;
             }
-            self.publisher.metrics.forget(name);
+            self.publisher.telemetry.metrics.forget(name);
             return;
         };
         let is_new = !self.published.contains_key(name);
@@ -292,6 +343,11 @@ impl<'a> Resources<'a> {
                 self.failed.remove(name);
                 self.refused.insert(name.to_owned());
                 tracing::warn!(name, ?faults, "resource.refused");
+            }
+            Err(Refusal::Waits) => {
+                self.failed.remove(name);
+                self.refused.remove(name);
+                tracing::info!(name, "resource.waits");
             }
             Err(Refusal::Failed(error)) => {
                 let failures = self.failed.get(name).map_or(0, |(failures, _)| *failures) + 1;

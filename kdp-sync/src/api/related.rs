@@ -94,6 +94,14 @@ pub enum Side {
 impl Side {
     pub(crate) const BOTH: [Self; 2] = [Self::Kcp, Self::Service];
 
+    /// Its name, as PublishedResources write it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Kcp => "kcp",
+            Self::Service => "service",
+        }
+    }
+
     /// The side across.
     #[must_use]
     pub fn other(self) -> Self {

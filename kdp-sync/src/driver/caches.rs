@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::TryStreamExt;
-use kdp_core::reconcile::backoff;
+use kdp_core::reconcile::{Chain, backoff};
 use kube::{
     Api, Client,
     api::DynamicObject,
@@ -19,15 +19,19 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use super::cache::{Cache, Scope};
-use crate::{api::Side, metrics::Metrics};
+use super::{
+    cache::{Cache, Scope},
+    endpoints::{Address, Endpoints},
+    merge::Merge,
+};
+use crate::{api::Side, health::WatchHealth, telemetry::Telemetry};
 
 /// Makes caches, and shares each among those who need it at the same time.
 pub(crate) struct Caches {
     service: Client,
-    /// All workspaces that bind the export.
-    workspaces: Client,
-    metrics: Metrics,
+    /// The workspaces that bind the export.
+    workspaces: Endpoints,
+    telemetry: Telemetry,
     tasks: TaskTracker,
     open: Mutex<HashMap<Scope, Weak<Followed>>>,
 }
@@ -40,8 +44,8 @@ pub(super) struct Followed {
 }
 
 impl Caches {
-    pub(crate) fn new(service: Client, workspaces: Client, metrics: Metrics) -> Self {
-        Self { service, workspaces, metrics, tasks: TaskTracker::new(), open: Mutex::default() }
+    pub(crate) fn new(service: Client, workspaces: Endpoints, telemetry: Telemetry) -> Self {
+        Self { service, workspaces, telemetry, tasks: TaskTracker::new(), open: Mutex::default() }
     }
 
     pub(super) fn get(&self, scope: &Scope) -> Arc<Followed> {
@@ -52,7 +56,20 @@ impl Caches {
         }
         let cache = Arc::new(Cache::new(scope.clone()));
         let shutdown = CancellationToken::new();
-        self.tasks.spawn(follow(self.api(scope), cache.clone(), self.metrics.clone(), shutdown.clone()));
+        match scope.side {
+            Side::Service => {
+                let (api, filled) = (api(self.service.clone(), scope), cache.clone());
+                let namespace = scope.part.as_ref().map(|part| part.namespace.as_str());
+                let health = self.telemetry.watch(scope.side, &scope.types, namespace);
+                let follow = follow(api, scope.clone(), health, shutdown.clone(), move |event| filled.apply(event));
+                self.tasks.spawn(follow);
+            }
+            Side::Kcp => {
+                let (endpoints, telemetry, tasks) =
+                    (self.workspaces.clone(), self.telemetry.clone(), self.tasks.clone());
+                self.tasks.spawn(follow_all(endpoints, cache.clone(), telemetry, tasks, shutdown.clone()));
+            }
+        }
         let followed = Arc::new(Followed { cache, _stop_on_drop: shutdown.drop_guard() });
         open.insert(scope.clone(), Arc::downgrade(&followed));
         followed
@@ -63,18 +80,6 @@ impl Caches {
         self.tasks.close();
         self.tasks.wait().await;
     }
-
-    fn api(&self, scope: &Scope) -> Api<DynamicObject> {
-        let client = match scope.side {
-            Side::Service => self.service.clone(),
-            Side::Kcp => self.workspaces.clone(),
-        };
-        let resource = scope.types.api_resource();
-        match &scope.part {
-            Some(part) => Api::namespaced_with(client, &part.namespace, &resource),
-            None => Api::all_with(client, &resource),
-        }
-    }
 }
 
 impl fmt::Debug for Caches {
@@ -83,8 +88,75 @@ impl fmt::Debug for Caches {
     }
 }
 
-async fn follow(api: Api<DynamicObject>, cache: Arc<Cache>, metrics: Metrics, shutdown: CancellationToken) {
-    let label_selector = cache.scope().part.as_ref().map(|part| part.label_selector.clone());
+fn api(client: Client, scope: &Scope) -> Api<DynamicObject> {
+    let resource = scope.types.api_resource();
+    match &scope.part {
+        Some(part) => Api::namespaced_with(client, &part.namespace, &resource),
+        None => Api::all_with(client, &resource),
+    }
+}
+
+/// Fills a cache from all addresses of the export, each with a watch of its own.
+async fn follow_all(
+    endpoints: Endpoints,
+    cache: Arc<Cache>,
+    telemetry: Telemetry,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+) {
+    let merge = Arc::new(Mutex::new(Merge::new(cache.clone(), endpoints.clone())));
+    let mut addresses = endpoints.follow();
+    let mut watches: HashMap<Address, DropGuard> = HashMap::new();
+    let mut failures = 0;
+    while !shutdown.is_cancelled() {
+        let current = addresses.borrow_and_update().clone();
+        watches.retain(|address, _| current.contains(address));
+        merge.lock().follow(current.clone());
+        let mut is_missing = false;
+        for address in current {
+            if watches.contains_key(&address) {
+                continue;
+            }
+            let client = match endpoints.all_workspaces(&address) {
+                Ok(client) => client,
+                Err(error) => {
+                    tracing::warn!(?address, error = %Chain(&error), "endpoint.failed");
+                    is_missing = true;
+                    continue;
+                }
+            };
+            let ended = shutdown.child_token();
+            let (merge, from) = (merge.clone(), address.clone());
+            let hear = move |event| merge.lock().hear(&from, event);
+            let scope = cache.scope();
+            let health = telemetry.watch(scope.side, &scope.types, address.host());
+            tasks.spawn(follow(api(client, scope), scope.clone(), health, ended.clone(), hear));
+            watches.insert(address, ended.drop_guard());
+        }
+        failures = if is_missing { failures + 1 } else { 0 };
+        let retry = async {
+            match failures {
+                0 => std::future::pending().await,
+                failures => tokio::time::sleep(backoff(failures)).await,
+            }
+        };
+        tokio::select! {
+            // The sender lives as long as the endpoints.
+            _ = addresses.changed() => {}
+            () = retry => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+}
+
+async fn follow(
+    api: Api<DynamicObject>,
+    scope: Scope,
+    health: WatchHealth,
+    shutdown: CancellationToken,
+    hear: impl Fn(watcher::Event<DynamicObject>),
+) {
+    let label_selector = scope.part.as_ref().map(|part| part.label_selector.clone());
     let config = watcher::Config { label_selector, ..watcher::Config::default() };
     let mut events = std::pin::pin!(watcher(api, config));
     let mut failures = 0;
@@ -96,15 +168,18 @@ async fn follow(api: Api<DynamicObject>, cache: Arc<Cache>, metrics: Metrics, sh
         match event {
             Ok(Some(event)) => {
                 failures = 0;
-                cache.apply(event);
+                let is_part_of_list = matches!(event, watcher::Event::Init | watcher::Event::InitApply(_));
+                hear(event);
+                if !is_part_of_list {
+                    health.is_in_sync();
+                }
             }
             // A watcher never ends by itself.
             Ok(None) => return,
             Err(error) => {
                 failures += 1;
                 let pause = backoff(failures);
-                let scope = cache.scope();
-                metrics.watch_restarted(scope.side, &scope.types);
+                health.failed(&error, failures, pause);
                 tracing::warn!(side = ?scope.side, kind = %scope.types.kind, %error, ?pause, "watch.failed");
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}

@@ -1,8 +1,8 @@
 //! Reads and writes on both sides.
 
-use std::{collections::HashMap, fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use kdp_core::{Endpoint, Error, ErrorKind, Identity, LogicalClusterName, SharedControlPlane};
+use kdp_core::{Error, ErrorKind};
 use kube::{
     Client, Resource,
     api::{
@@ -11,9 +11,9 @@ use kube::{
     },
     core::{Request, Selector},
 };
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use super::endpoints::Endpoints;
 use crate::{
     engine::{ListQuery, ObjectKey, Place, Propagation},
     object::{self, ResourceType},
@@ -26,16 +26,12 @@ pub(crate) const MANAGER: &str = "kdp-sync";
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The two sides, for single requests. Cloning it is cheap.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Remote(Arc<Inner>);
 
 struct Inner {
     service: Client,
-    control_plane: SharedControlPlane,
-    identity: Identity,
-    cluster: LogicalClusterName,
-    export: String,
-    workspaces: Mutex<HashMap<LogicalClusterName, Client>>,
+    workspaces: Endpoints,
 }
 
 /// What came of a deletion.
@@ -46,41 +42,16 @@ pub(super) enum Deleted {
 }
 
 impl Remote {
-    /// The service cluster, and the workspaces that bind `export` of `cluster`.
-    pub(crate) fn new(
-        service: Client,
-        control_plane: SharedControlPlane,
-        identity: Identity,
-        cluster: LogicalClusterName,
-        export: &str,
-    ) -> Self {
-        let (export, workspaces) = (export.to_owned(), Mutex::default());
-        Self(Arc::new(Inner { service, control_plane, identity, cluster, export, workspaces }))
-    }
-
-    /// A client for all workspaces that bind the export, which lists and watches only.
-    ///
-    /// # Errors
-    /// When the control plane cannot make one.
-    pub(crate) fn all_workspaces(&self) -> Result<Client, Error> {
-        self.export_client(None)
-    }
-
-    fn export_client(&self, consumer: Option<LogicalClusterName>) -> Result<Client, Error> {
-        let Inner { control_plane, identity, cluster, export, .. } = &*self.0;
-        let endpoint = Endpoint::ApiExport { cluster: cluster.clone(), export: export.clone(), consumer };
-        control_plane.client(&endpoint, identity)
+    /// The service cluster, and the workspaces that bind the export.
+    pub(crate) fn new(service: Client, workspaces: Endpoints) -> Self {
+        Self(Arc::new(Inner { service, workspaces }))
     }
 
     fn client(&self, place: &Place) -> Result<Client, Error> {
-        let Place::Workspace(cluster) = place else { return Ok(self.0.service.clone()) };
-        let mut workspaces = self.0.workspaces.lock();
-        if let Some(client) = workspaces.get(cluster) {
-            return Ok(client.clone());
+        match place {
+            Place::Service => Ok(self.0.service.clone()),
+            Place::Workspace(cluster) => self.0.workspaces.client(cluster),
         }
-        let client = self.export_client(Some(cluster.clone()))?;
-        workspaces.insert(cluster.clone(), client.clone());
-        Ok(client)
     }
 
     async fn request(
@@ -175,12 +146,9 @@ impl Remote {
     }
 }
 
-impl fmt::Debug for Remote {
+impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remote")
-            .field("cluster", &self.0.cluster)
-            .field("export", &self.0.export)
-            .finish_non_exhaustive()
+        f.debug_struct("Remote").field("workspaces", &self.workspaces).finish_non_exhaustive()
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     api::Side,
-    engine::{Evidence, ObjectKey, OrderKey, Place, Plan, Query, STATE_PREFIX, World},
+    engine::{Evidence, ObjectKey, OrderKey, Place, Plan, Query, STATE_PREFIX, World, order_of},
     object::ResourceType,
     wire,
 };
@@ -73,6 +73,12 @@ impl Known {
 
     pub(super) fn orders(&self) -> Vec<OrderKey> {
         self.orders.cache.keys().iter().filter_map(order_key_of).collect()
+    }
+
+    /// The orders that copies name, whether they are there or not.
+    pub(super) fn orders_of_copies(&self) -> Vec<OrderKey> {
+        let keys = self.copies.cache.keys();
+        keys.iter().filter_map(|key| order_of(&*self.copies.cache.get(key)?)).collect()
     }
 
     pub(super) fn orders_scope(&self) -> &Scope {

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use kdp_core::ErrorKind;
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge, histogram::Histogram};
 
-use super::{Families, Labels, gauge, side_name};
+use super::{Families, Labels, gauge};
 use crate::api::Side;
 
 /// How a pass ended.
@@ -69,7 +69,7 @@ impl ResourceMetrics {
         let errors =
             KINDS.map(|kind| (kind, families.errors.get_or_create_owned(&labels(name, [("kind", kind_name(kind))]))));
         let writes = writes().map(|(side, verb)| {
-            let labels = labels(name, [("side", side_name(side)), ("verb", verb_name(verb))]);
+            let labels = labels(name, [("side", side.name()), ("verb", verb_name(verb))]);
             ((side, verb), families.writes.get_or_create_owned(&labels))
         });
         Self(Arc::new(Series {
@@ -103,7 +103,7 @@ impl ResourceMetrics {
             families.errors.remove(&labels(name, [("kind", kind_name(kind))]));
         }
         for (side, verb) in writes() {
-            families.writes.remove(&labels(name, [("side", side_name(side)), ("verb", verb_name(verb))]));
+            families.writes.remove(&labels(name, [("side", side.name()), ("verb", verb_name(verb))]));
         }
     }
 

@@ -71,8 +71,8 @@ fn a_watch_is_named_by_the_resource_that_it_follows() {
         kind: "Certificate".into(),
         plural: "certificates".into(),
     };
-    metrics.watch_restarted(Side::Service, &ResourceType::secrets());
-    metrics.watch_restarted(Side::Kcp, &certificates);
+    metrics.watch_restarts(Side::Service, &ResourceType::secrets()).inc();
+    metrics.watch_restarts(Side::Kcp, &certificates).inc();
     check(&metrics, r#"kdp_sync_watch_restarts_total{side="service",kind="secrets"} 1"#);
     check(&metrics, r#"kdp_sync_watch_restarts_total{side="kcp",kind="certificates.example.com"} 1"#);
 }

@@ -4,7 +4,10 @@
 
 mod attacks;
 mod contract;
+mod kcp;
 mod orders;
 mod publishing;
 mod related;
+mod replicas;
 mod support;
+mod topology;

@@ -198,7 +198,7 @@ impl RunningAgent {
 }
 
 /// The kind on the service cluster.
-fn definition() -> Value {
+pub(crate) fn definition() -> Value {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": "databases.example.com"},

@@ -7,7 +7,7 @@ use kdp_core::{Endpoint, Error, ErrorKind, LogicalClusterName, api::apis::APIExp
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{Server, address};
+use super::{Announced, Server, address};
 
 /// How long an answer is believed.
 const BELIEVED: Duration = Duration::from_secs(60);
@@ -30,6 +30,7 @@ impl Exports {
         cluster: &LogicalClusterName,
         export: &str,
         servers: &[Server],
+        announced: &Announced,
     ) -> Result<usize, Error> {
         let key = (cluster.clone(), export.to_owned());
         if let Some((seen, index)) = self.found.lock().get(&key).copied()
@@ -38,7 +39,8 @@ impl Exports {
             return Ok(index);
         }
         let first = servers.first().expect("there is a server from the start");
-        let urls = urls(first, cluster, export).await?;
+        let mut urls = urls(first, cluster, export).await?;
+        urls.iter_mut().for_each(|url| announced.redirect(url));
         let bases: Vec<&Uri> = servers.iter().map(|server| &server.base).collect();
         let path = format!("/services/apiexport/{cluster}/{export}");
         let chosen = address::choose(&bases, &path, &urls)

@@ -8,7 +8,7 @@ use kube::{Config, client::Body};
 use parking_lot::Mutex;
 use tower::{Layer, Service};
 
-use super::{Kcp, address, identity};
+use super::{Kcp, address, announced, identity};
 
 #[test]
 fn a_base_is_a_url_without_what_it_addresses() {
@@ -117,4 +117,41 @@ async fn a_configuration_that_impersonates_is_refused() {
     let mut config = Config::new("https://127.0.0.1:1".parse().unwrap());
     config.auth_info.impersonate = Some("alice".into());
     assert_eq!(Kcp::new(config).unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn a_shard_is_reached_only_where_it_is_known_or_slices_are_trusted() {
+    let shard = |url: &str| Endpoint::ExportShard { url: url.parse().unwrap(), consumer: None };
+    let server = async |kcp: &Kcp, url: &str| kcp.server_of(&shard(url)).await.map(|s| address::text(&s.base));
+    let known = kcp().with_shard("https://shard.example.com:6443").unwrap();
+    let trusting = kcp().with_announced_shards();
+    let redirecting = kcp().with_host_override("Shard.example.com:6443", "127.0.0.1:1").unwrap();
+    let check = async |kcp: &Kcp, url: &str, expected: Option<&str>| {
+        assert_eq!(server(kcp, url).await.ok().as_deref(), expected, "{url}");
+    };
+    let url = "https://shard.example.com:6443/services/apiexport/c/e";
+    check(&kcp(), url, None).await;
+    check(&known, url, Some("https://shard.example.com:6443")).await;
+    check(&known, "https://evil.example.com/services/apiexport/c/e", None).await;
+    check(&trusting, url, Some("https://shard.example.com:6443")).await;
+    check(&trusting, "http://shard.example.com/services/apiexport/c/e", None).await;
+    check(&redirecting, url, Some("https://127.0.0.1:1")).await;
+    check(&redirecting, "https://shard.example.com/services/apiexport/c/e", None).await;
+    assert_eq!(kcp().with_host_override("a b", "c").unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(kcp().with_host_override("a", "me@c").unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[test]
+fn a_redirect_changes_the_host_and_nothing_else() {
+    let announced = announced::Announced::default().redirecting("a.example.com:6443", "localhost:7000").unwrap();
+    let check = |url: &str, expected: &str| {
+        let mut url = url.to_owned();
+        announced.redirect(&mut url);
+        assert_eq!(url, expected);
+    };
+    check("https://a.example.com:6443/services/apiexport/c/e", "https://localhost:7000/services/apiexport/c/e");
+    check("https://A.example.com:6443", "https://localhost:7000");
+    check("https://a.example.com/x", "https://a.example.com/x");
+    check("https://b.a.example.com:6443/x", "https://b.a.example.com:6443/x");
+    check("https://b/a.example.com:6443/", "https://b/a.example.com:6443/");
 }

@@ -26,7 +26,7 @@ fn what_is_not_said_is_as_in_the_existing_agent() {
     assert_eq!(settings.agent_name, "databases-syncagent");
     assert_eq!(settings.published_resources, None);
     assert!(!settings.is_elected);
-    assert_eq!(settings.duties, Duties::all());
+    assert!(settings.disabled.is_empty());
     assert_eq!(settings.metrics.unwrap().to_string(), "127.0.0.1:8085");
     assert_eq!(settings.health, None);
     assert_eq!(settings.logging, Logging { format: LogFormat::Json, is_verbose: false });
@@ -60,14 +60,16 @@ fn switches_take_the_forms_that_go_takes() {
 
 #[test]
 fn controllers_are_disabled_one_by_one_or_together() {
-    let no_export = Duties::all().without(Duty::Export);
     for (flags, expected) in [
-        (&["--disabled-controllers=apiexport"][..], no_export.clone()),
-        (&["--disabled-controllers=apiexport,sync"], no_export.clone().without(Duty::Sync)),
-        (&["--disabled-controllers=apiexport", "--disabled-controllers=sync"], no_export.without(Duty::Sync)),
-        (&["--disabled-controllers="], Duties::all()),
+        (&["--disabled-controllers=apiexport"][..], &[Controller::Export][..]),
+        (&["--disabled-controllers=apiexport,sync"], &[Controller::Export, Controller::Sync]),
+        (
+            &["--disabled-controllers=apiexport", "--disabled-controllers=apiresourceschema"],
+            &[Controller::Export, Controller::Schemas],
+        ),
+        (&["--disabled-controllers="], &[]),
     ] {
-        assert_eq!(with(flags).duties, expected, "{flags:?}");
+        assert!(with(flags).disabled.iter().eq(expected), "{flags:?}");
     }
 }
 
@@ -84,6 +86,8 @@ fn what_is_wrong_is_told_with_its_flag() {
         (&["--disabled-controllers=apiexprot"][..], "--disabled-controllers \"apiexprot\""),
         (&["--agent-name=Big"], "--agent-name \"Big\""),
         (&["--agent-name=1st"], "--agent-name \"1st\""),
+        (&["--apiexport-hostport-override=a"], "--apiexport-hostport-override \"a\""),
+        (&["--workspace-shards=0"], "--workspace-shards"),
         (&["--log-format=xml"], "--log-format \"xml\""),
         (&["--metrics-address=8085"], "--metrics-address \"8085\""),
         (&["--health-address=localhost:http"], "--health-address \"localhost:http\""),

@@ -1,0 +1,124 @@
+//! Finds the APIExport, and where it is served.
+
+use std::collections::BTreeSet;
+
+use futures::StreamExt;
+use kdp_core::{
+    Endpoint, Error, ErrorKind, ExportUrl, LogicalClusterName, SharedControlPlane, WorkspacePath,
+    api::{
+        CLUSTER_ANNOTATION,
+        apis::APIExportEndpointSlice,
+        core::{LOGICAL_CLUSTER_NAME, LogicalCluster},
+    },
+};
+use kube::{
+    Api, Client,
+    runtime::{WatchStreamExt, watcher},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{AgentOptions, Board};
+use crate::driver::{Address, Endpoints, in_time};
+
+/// Where an agent publishes.
+pub(super) struct Topology {
+    /// A client for the workspace of the export.
+    pub(super) provider: Client,
+    cluster: LogicalClusterName,
+    pub(super) export: String,
+    /// The slice that tells the endpoints, if one does.
+    slice: Option<(Client, String)>,
+}
+
+impl Topology {
+    /// Looks for the export's workspace, through the endpoint slice if one is named.
+    pub(super) async fn find(control_plane: &SharedControlPlane, options: &AgentOptions) -> Result<Self, Error> {
+        let AgentOptions { provider: path, identity, endpoint_slice, export, .. } = options;
+        let workspace = |path: &WorkspacePath| control_plane.client(&Endpoint::Workspace(path.clone()), identity);
+        let client = workspace(path)?;
+        let Some(name) = endpoint_slice else {
+            let cluster = cluster_of(&client, path).await?;
+            return Ok(Self { provider: client, cluster, export: export.clone(), slice: None });
+        };
+        let slices: Api<APIExportEndpointSlice> = Api::all(client.clone());
+        let slice = in_time("get APIExportEndpointSlice", name, slices.get(name)).await?;
+        let reference = slice.spec.export;
+        let (provider, path) = if reference.path.is_empty() {
+            (client.clone(), path.clone())
+        } else {
+            let unreadable = |error| {
+                let message = "it does not say in which workspace the export is";
+                Error::new(ErrorKind::Internal, "read APIExportEndpointSlice", name, message).with_source(error)
+            };
+            let path = reference.path.parse::<WorkspacePath>().map_err(unreadable)?;
+            (workspace(&path)?, path)
+        };
+        let cluster = cluster_of(&provider, &path).await?;
+        Ok(Self { provider, cluster, export: reference.name, slice: Some((client, name.clone())) })
+    }
+
+    /// Keeps the endpoints up to date until `shutdown`.
+    pub(super) async fn follow(&self, endpoints: &Endpoints, board: &Board, shutdown: &CancellationToken) {
+        let set = |addresses: BTreeSet<Address>| {
+            board.update(|status| {
+                if status.endpoints != addresses.len() {
+                    tracing::info!(endpoints = addresses.len(), "export.reached");
+                }
+                status.endpoints = addresses.len();
+            });
+            endpoints.set(addresses);
+        };
+        let Some((client, name)) = &self.slice else {
+            set([Address::Export { cluster: self.cluster.clone(), export: self.export.clone() }].into());
+            return shutdown.cancelled().await;
+        };
+        let slices: Api<APIExportEndpointSlice> = Api::all(client.clone());
+        let only_ours = watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let mut events = std::pin::pin!(watcher(slices, only_ours).default_backoff());
+        let mut listed = BTreeSet::new();
+        loop {
+            let event = tokio::select! {
+                event = events.next() => event,
+                () = shutdown.cancelled() => return,
+            };
+            match event {
+                Some(Ok(watcher::Event::Init)) => listed.clear(),
+                Some(Ok(watcher::Event::InitApply(slice))) => listed = self.addresses(&slice),
+                Some(Ok(watcher::Event::InitDone)) => set(std::mem::take(&mut listed)),
+                Some(Ok(watcher::Event::Apply(slice))) => set(self.addresses(&slice)),
+                Some(Ok(watcher::Event::Delete(_))) => set(BTreeSet::new()),
+                Some(Err(error)) => tracing::warn!(slice = name, %error, "watch.failed"),
+                // A watcher never ends by itself.
+                None => return,
+            }
+        }
+    }
+
+    /// The addresses that a slice tells. One for anything but the export is not followed: who writes
+    /// slices must not choose what the agent looks at.
+    fn addresses(&self, slice: &APIExportEndpointSlice) -> BTreeSet<Address> {
+        let endpoints = slice.status.iter().flat_map(|status| &status.endpoints);
+        let address = |url: &str| match url.parse::<ExportUrl>() {
+            Ok(parsed) if *parsed.cluster() == self.cluster && parsed.export() == self.export => {
+                Some(Address::Shard(parsed))
+            }
+            Ok(_) => {
+                tracing::warn!(url, "endpoint.foreign");
+                None
+            }
+            Err(error) => {
+                tracing::warn!(url, %error, "endpoint.unreadable");
+                None
+            }
+        };
+        endpoints.filter_map(|endpoint| address(&endpoint.url)).collect()
+    }
+}
+
+async fn cluster_of(provider: &Client, path: &WorkspacePath) -> Result<LogicalClusterName, Error> {
+    let api: Api<LogicalCluster> = Api::all(provider.clone());
+    let cluster = in_time("find workspace", path, api.get(LOGICAL_CLUSTER_NAME)).await?;
+    let name = cluster.metadata.annotations.as_ref().and_then(|annotations| annotations.get(CLUSTER_ANNOTATION));
+    let name = name.and_then(|name| name.parse().ok());
+    name.ok_or_else(|| Error::new(ErrorKind::Internal, "find workspace", path, "it does not say its cluster name"))
+}
