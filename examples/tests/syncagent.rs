@@ -17,8 +17,8 @@ mod syncagent {
     mod naming;
     mod object;
     mod program;
-    mod publishing;
     mod projection;
+    mod publishing;
     mod related;
     mod related_kcp;
     mod related_service;
@@ -26,5 +26,6 @@ mod syncagent {
     mod selection;
     mod shared;
     mod site;
+    mod snapshot;
     mod takeover;
 }

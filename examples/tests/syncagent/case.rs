@@ -16,8 +16,7 @@ use super::{
 };
 
 /// The claims that a case accepts unless it says otherwise.
-pub(crate) const CLAIMS: [&str; 5] =
-    ["configmaps", "core.kcp.io/logicalclusters", "events", "namespaces", "secrets"];
+pub(crate) const CLAIMS: [&str; 5] = ["configmaps", "core.kcp.io/logicalclusters", "events", "namespaces", "secrets"];
 
 /// One case.
 #[derive(Debug)]

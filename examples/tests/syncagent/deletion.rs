@@ -58,8 +58,12 @@ fn an_order_whose_copy_is_gone_already_can_go() {
         case.order("one", json!({})).await;
         let copy = case.copy("one", |_| true).await;
         // The order is being deleted when its copy goes, so that none is made again.
-        patch(&case.orders(), "one", json!({"metadata": {"finalizers": ["syncagent.kcp.io/cleanup", "example.com/x"]}}))
-            .await;
+        patch(
+            &case.orders(),
+            "one",
+            json!({"metadata": {"finalizers": ["syncagent.kcp.io/cleanup", "example.com/x"]}}),
+        )
+        .await;
         delete(&case.orders(), "one").await;
         gone(&case.beside(&copy), &copy.name_any()).await;
         let order = seen(&case.orders(), "one", |order| order.finalizers() == ["example.com/x"]).await;

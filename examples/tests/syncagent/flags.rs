@@ -139,8 +139,7 @@ fn a_host_override_with_its_certificate_authority_leads_to_the_service_cluster()
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "flags-ca"}, "data": {"ca": data},
         });
         super::object::create(&secrets, decoded).await;
-        let secret: k8s_openapi::api::core::v1::Secret =
-            secrets.get("flags-ca").await.unwrap().try_parse().unwrap();
+        let secret: k8s_openapi::api::core::v1::Secret = secrets.get("flags-ca").await.unwrap().try_parse().unwrap();
         let ca = s.site.folder.join("override-ca.pem");
         std::fs::write(&ca, &secret.data.unwrap()["ca"].0).unwrap();
         let broken = s.site.folder.join("broken.kubeconfig");
@@ -233,12 +232,13 @@ fn a_lease_lets_only_one_of_two_agents_work() {
         case.publish(serde_json::json!({})).await;
         case.published().await;
         let second = Program::start(&s.site, "flagslease-2", &flags(&s.site, "flagslease", "flagslease", &more));
-        let leases = api(s.site.service(), Some(super::program::NAMESPACE), "coordination.k8s.io/v1", "Lease", "leases");
+        let leases =
+            api(s.site.service(), Some(super::program::NAMESPACE), "coordination.k8s.io/v1", "Lease", "leases");
         let holder = async || {
             let lease = leases.get_opt("syncagent.flagslease").await.unwrap()?;
             lease.data["spec"]["holderIdentity"].as_str().filter(|holder| !holder.is_empty()).map(str::to_owned)
         };
-        let held_by = eventually("there is a lease", holder).await;
+        let held_by = eventually("there is a lease", &holder).await;
         pause().await;
         assert_eq!(holder().await.as_ref(), Some(&held_by));
         first.terminate().await;

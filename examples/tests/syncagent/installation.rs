@@ -8,8 +8,7 @@ use kube::{
     Api, ResourceExt,
     api::{DynamicObject, Patch, PatchParams, PostParams},
 };
-use serde_json::{Map, Value, json};
-use sha1::{Digest, Sha1};
+use serde_json::{Value, json};
 
 use super::{
     case::{definition, version},
@@ -17,18 +16,19 @@ use super::{
     program::NAMESPACE,
     shared::eventually,
     site::{PROVIDER, Site},
+    snapshot::{Snapshot, rekey},
 };
 
 /// The export of the installation.
 pub(crate) const EXPORT: &str = "takeover";
 
-const WORKSPACES: [&str; 2] = ["one", "two"];
+pub(crate) const WORKSPACES: [&str; 2] = ["one", "two"];
 /// apiVersion, kind and plural of what is in each place, in the order in which it can be restored.
-const IN_PROVIDER: [[&str; 3]; 2] = [
+pub(crate) const IN_PROVIDER: [[&str; 3]; 2] = [
     ["apis.kcp.io/v1alpha1", "APIResourceSchema", "apiresourceschemas"],
     ["apis.kcp.io/v1alpha2", "APIExport", "apiexports"],
 ];
-const IN_WORKSPACE: [[&str; 3]; 6] = [
+pub(crate) const IN_WORKSPACE: [[&str; 3]; 6] = [
     ["v1", "Namespace", "namespaces"],
     ["v1", "Secret", "secrets"],
     ["v1", "ConfigMap", "configmaps"],
@@ -36,7 +36,7 @@ const IN_WORKSPACE: [[&str; 3]; 6] = [
     ["takeover.example.com/v1", "Zone", "zones"],
     ["outer.takeover.com/v2", "Gadget", "gadgets"],
 ];
-const ON_SERVICE_CLUSTER: [[&str; 3]; 7] = [
+pub(crate) const ON_SERVICE_CLUSTER: [[&str; 3]; 7] = [
     ["v1", "Namespace", "namespaces"],
     ["syncagent.kcp.io/v1alpha1", "PublishedResource", "publishedresources"],
     ["v1", "Secret", "secrets"],
@@ -232,13 +232,13 @@ impl<'a> Installation<'a> {
         .await
     }
 
-    async fn cluster(&self, workspace: &str) -> String {
+    pub(crate) async fn cluster(&self, workspace: &str) -> String {
         let default = namespaces(self.site.workspace(&path(workspace))).get("default").await.unwrap();
         default.annotations()["kcp.io/cluster"].clone()
     }
 
     /// The installation of a snapshot, on a site of its own; what the server gives is new.
-    pub(crate) async fn restore(site: &'a Site, agent: &str, snapshot: &Snapshot) -> Self {
+    pub(crate) async fn restore(site: &'a Site, snapshot: &Snapshot) -> Self {
         let installation = Self::bare(site).await;
         let mut text = snapshot.to_json();
         let mut clusters = BTreeMap::new();
@@ -250,21 +250,20 @@ impl<'a> Installation<'a> {
             text = text.replace(then, now);
         }
         let snapshot = Snapshot::from_json(&text);
-        let place = |object: &Snapshot, place: &str| object.in_place(place);
-        installation.recreate("provider", &IN_PROVIDER, &place(&snapshot, "provider"), agent).await;
+        installation.recreate("provider", &IN_PROVIDER, &snapshot.in_place("provider")).await;
         for workspace in WORKSPACES {
             installation.bind(workspace).await;
-            installation.recreate(workspace, &IN_WORKSPACE, &place(&snapshot, workspace), agent).await;
+            installation.recreate(workspace, &IN_WORKSPACE, &snapshot.in_place(workspace)).await;
         }
-        let mut on_service = place(&snapshot, "service");
+        let mut on_service = snapshot.in_place("service");
         for object in on_service.iter_mut().filter(|object| object["metadata"]["labels"][wire::STATE_LABEL] == "true") {
             rekey(object, &clusters);
         }
-        installation.recreate("service", &ON_SERVICE_CLUSTER, &on_service, agent).await;
+        installation.recreate("service", &ON_SERVICE_CLUSTER, &on_service).await;
         installation
     }
 
-    async fn recreate(&self, place: &str, kinds: &[[&str; 3]], objects: &[Value], agent: &str) {
+    async fn recreate(&self, place: &str, kinds: &[[&str; 3]], objects: &[Value]) {
         let client = self.client(place);
         for [api_version, kind, plural] in kinds {
             let of_kind = objects.iter().filter(|o| o["apiVersion"] == *api_version && o["kind"] == *kind);
@@ -290,110 +289,11 @@ impl<'a> Installation<'a> {
                 }
             }
         }
-        assert!(!agent.is_empty());
     }
 
-    fn client(&self, place: &str) -> kube::Client {
+    pub(crate) fn client(&self, place: &str) -> kube::Client {
         if place == "service" { self.site.service() } else { self.site.workspace(&path(place)) }
     }
-}
-
-/// Every object of an installation, by place, type, namespace and name.
-#[derive(Clone, Debug)]
-pub(crate) struct Snapshot {
-    objects: BTreeMap<String, Value>,
-    /// Names of logical clusters, by workspace.
-    clusters: BTreeMap<String, String>,
-}
-
-impl Snapshot {
-    pub(crate) async fn take(installation: &Installation<'_>) -> Self {
-        let mut snapshot = Self { objects: BTreeMap::new(), clusters: BTreeMap::new() };
-        snapshot.add(installation, "provider", &IN_PROVIDER).await;
-        for workspace in WORKSPACES {
-            snapshot.add(installation, workspace, &IN_WORKSPACE).await;
-        }
-        snapshot.add(installation, "service", &ON_SERVICE_CLUSTER).await;
-        for workspace in ["provider"].into_iter().chain(WORKSPACES) {
-            snapshot.clusters.insert(workspace.to_owned(), installation.cluster(workspace).await);
-        }
-        snapshot
-    }
-
-    async fn add(&mut self, installation: &Installation<'_>, place: &str, kinds: &[[&str; 3]]) {
-        for [api_version, kind, plural] in kinds {
-            let api = api(installation.client(place), None, api_version, kind, plural);
-            for object in api.list(&Default::default()).await.unwrap() {
-                let key = format!(
-                    "{place} {api_version} {plural} {} {}",
-                    object.namespace().unwrap_or_default(),
-                    object.name_any()
-                );
-                let mut object = serde_json::to_value(object).unwrap();
-                object["apiVersion"] = (*api_version).into();
-                object["kind"] = (*kind).into();
-                object["metadata"].as_object_mut().unwrap().remove("managedFields");
-                self.objects.insert(key, object);
-            }
-        }
-    }
-
-    fn in_place(&self, place: &str) -> Vec<Value> {
-        let prefix = format!("{place} ");
-        self.objects.iter().filter(|(key, _)| key.starts_with(&prefix)).map(|(_, object)| object.clone()).collect()
-    }
-
-    pub(crate) fn to_json(&self) -> String {
-        serde_json::to_string_pretty(&json!({"clusters": self.clusters, "objects": self.objects})).unwrap()
-    }
-
-    pub(crate) fn from_json(text: &str) -> Self {
-        let mut value: Value = serde_json::from_str(text).unwrap();
-        let mut part = |name: &str| value[name].take();
-        Self {
-            clusters: serde_json::from_value(part("clusters")).unwrap(),
-            objects: serde_json::from_value(part("objects")).unwrap(),
-        }
-    }
-}
-
-/// What is not in both snapshots as the same version of the same object, but for what the canary left.
-pub(crate) fn differences(before: &Snapshot, after: &Snapshot) -> Vec<String> {
-    let keys: std::collections::BTreeSet<_> = before.objects.keys().chain(after.objects.keys()).collect();
-    let version = |object: Option<&Value>| object.map(|object| object["metadata"]["resourceVersion"].clone());
-    keys.into_iter()
-        .filter(|key| version(before.objects.get(*key)) != version(after.objects.get(*key)))
-        .map(|key| {
-            let show = |object: Option<&Value>| object.map_or_else(|| "none".to_owned(), ToString::to_string);
-            format!("{key}\n  before: {}\n  after:  {}", show(before.objects.get(key)), show(after.objects.get(key)))
-        })
-        .collect()
-}
-
-/// Names the data of a state Secret for logical clusters of other names.
-fn rekey(secret: &mut Value, clusters: &BTreeMap<String, String>) {
-    let data = secret["data"].as_object().cloned().unwrap_or_default();
-    let parsed: k8s_openapi::api::core::v1::Secret = serde_json::from_value(json!({"data": data})).unwrap();
-    let mut renamed = Map::new();
-    for (key, kept) in parsed.data.unwrap_or_default() {
-        let object: Value = serde_json::from_slice(&kept.0).unwrap();
-        let new = clusters.iter().find(|(then, _)| data_key(then, &object) == key);
-        let key = new.map_or(key.clone(), |(_, now)| data_key(now, &object));
-        let value = k8s_openapi::ByteString(kept.0);
-        renamed.insert(key, serde_json::to_value(value).unwrap());
-    }
-    secret["data"] = renamed.into();
-}
-
-/// How the existing agent names the state of an object of a workspace.
-fn data_key(cluster: &str, object: &Value) -> String {
-    let metadata = &object["metadata"];
-    let namespace = metadata["namespace"].as_str().unwrap_or_default();
-    let name = metadata["name"].as_str().unwrap_or_default();
-    let text = format!(
-        "{{\"ClusterName\":\"{cluster}\",\"WorkspacePath\":\"\",\"Namespace\":\"{namespace}\",\"Name\":\"{name}\"}}\n"
-    );
-    Sha1::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn path(workspace: &str) -> String {

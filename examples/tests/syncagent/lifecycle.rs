@@ -41,7 +41,8 @@ fn labels_and_annotations_of_the_order_go_down() {
         .await;
         let copy = case.copy("one", |_| true).await;
         assert_eq!((&*copy.labels()["team"], &*copy.annotations()["note"]), ("a", "b"));
-        patch(&case.orders(), "one", json!({"metadata": {"labels": {"team": "c"}, "annotations": {"note": null}}})).await;
+        patch(&case.orders(), "one", json!({"metadata": {"labels": {"team": "c"}, "annotations": {"note": null}}}))
+            .await;
         case.copy("one", |copy| copy.labels()["team"] == "c" && !copy.annotations().contains_key("note")).await;
     });
 }

@@ -49,8 +49,10 @@ fn a_template_names_the_copy() {
 fn a_template_may_read_the_order() {
     shared(async |s| {
         let case = Case::new(s, "nread").await;
-        case.offer(json!({"naming": {"name": "{{ .Object.spec.region | upper | lower }}-{{ .Object.metadata.name }}"}}))
-            .await;
+        case.offer(
+            json!({"naming": {"name": "{{ .Object.spec.region | upper | lower }}-{{ .Object.metadata.name }}"}}),
+        )
+        .await;
         case.order("one", json!({"region": "EU"})).await;
         assert_eq!(case.copy("one", |_| true).await.name_any(), "eu-one");
     });

@@ -70,17 +70,19 @@ fn foreign_entries_of_the_export_are_kept() {
         let mut version = version("v1", true);
         version["schema"] = version["schema"]["openAPIV3Schema"].clone();
         let foreign = format!("v1.things.{group}");
-        create(&schemas, json!({
-            "apiVersion": "apis.kcp.io/v1alpha1", "kind": "APIResourceSchema", "metadata": {"name": foreign},
-            "spec": {
-                "group": group, "scope": "Namespaced", "versions": [version],
-                "names": {"kind": "Thing", "plural": "things", "singular": "thing", "listKind": "ThingList"},
-            },
-        }))
+        create(
+            &schemas,
+            json!({
+                "apiVersion": "apis.kcp.io/v1alpha1", "kind": "APIResourceSchema", "metadata": {"name": foreign},
+                "spec": {
+                    "group": group, "scope": "Namespaced", "versions": [version],
+                    "names": {"kind": "Thing", "plural": "things", "singular": "thing", "listKind": "ThingList"},
+                },
+            }),
+        )
         .await;
         // As a JSON patch, so that what others add at the same time stays.
-        let exports =
-            super::object::api(case.provider(), None, "apis.kcp.io/v1alpha2", "APIExport", "apiexports");
+        let exports = super::object::api(case.provider(), None, "apis.kcp.io/v1alpha2", "APIExport", "apiexports");
         let add = json!([
             {"op": "add", "path": "/spec/resources/-",
              "value": {"name": "things", "group": group, "schema": foreign, "storage": {"crd": {}}}},
@@ -116,8 +118,12 @@ fn claims_are_made_for_what_is_related_and_never_withdrawn() {
             let claims = case.export().await.spec.permission_claims;
             claims.iter().map(|claim| json!([claim.group, claim.resource])).collect()
         };
-        let expected =
-            [json!(["", "configmaps"]), json!(["", "events"]), json!(["", "namespaces"]), json!(["core.kcp.io", "logicalclusters"])];
+        let expected = [
+            json!(["", "configmaps"]),
+            json!(["", "events"]),
+            json!(["", "namespaces"]),
+            json!(["core.kcp.io", "logicalclusters"]),
+        ];
         let made = claims().await;
         assert!(expected.iter().all(|claim| made.contains(claim)), "{made:?}");
         case.edit(json!({"related": null, "enableWorkspacePaths": false})).await;
@@ -159,8 +165,10 @@ fn an_edited_resource_takes_effect_at_once() {
         case.offer(json!({})).await;
         case.order("one", json!({"a": "x", "b": "y"})).await;
         case.copy("one", |copy| copy.data["spec"] == json!({"a": "x", "b": "y"})).await;
-        case.edit(json!({"mutation": {"spec": [{"template": {"path": "spec.a", "template": "{{ upper .Value.String }}"}}]}}))
-            .await;
+        case.edit(
+            json!({"mutation": {"spec": [{"template": {"path": "spec.a", "template": "{{ upper .Value.String }}"}}]}}),
+        )
+        .await;
         case.copy("one", |copy| copy.data["spec"] == json!({"a": "X", "b": "y"})).await;
     });
 }
@@ -221,7 +229,10 @@ fn each_fault_is_told_by_the_field_it_is_in() {
         let table = [
             (json!({"naming": {"namespace": "{{ nosuch }}"}}), "spec.naming.namespace"),
             (json!({"mutation": {"spec": [{}]}}), "spec.mutation.spec[0]"),
-            (json!({"mutation": {"spec": [{"regex": {"path": "spec.a", "pattern": "("}}]}}), "spec.mutation.spec[0].regex"),
+            (
+                json!({"mutation": {"spec": [{"regex": {"path": "spec.a", "pattern": "("}}]}}),
+                "spec.mutation.spec[0].regex",
+            ),
             (
                 json!({"mutation": {"status": [{"cel": {"path": "status.a", "expression": "1 +"}}]}}),
                 "spec.mutation.status[0].cel",
@@ -232,7 +243,10 @@ fn each_fault_is_told_by_the_field_it_is_in() {
             ),
             (json!({"related": [secret(json!({}))]}), "spec.related[0].object"),
             (json!({"related": [secret(template.clone()), secret(template.clone())]}), "spec.related[1].identifier"),
-            (json!({"related": [secret(json!({"template": {"template": "{{ if }}"}}))]}), "spec.related[0].object.template"),
+            (
+                json!({"related": [secret(json!({"template": {"template": "{{ if }}"}}))]}),
+                "spec.related[0].object.template",
+            ),
             (
                 json!({"related": [secret(json!({"reference": {"path": "spec.a", "regex": {"pattern": "["}}}))]}),
                 "spec.related[0].object.reference",
@@ -241,7 +255,10 @@ fn each_fault_is_told_by_the_field_it_is_in() {
                 json!({"related": [secret(json!({"selector": {"matchLabels": {"a": "b"}, "rewrite": {}}}))]}),
                 "spec.related[0].object.selector",
             ),
-            (json!({"filter": {"resource": {"matchExpressions": [{"key": "a", "operator": "Near"}]}}}), "spec.filter.resource"),
+            (
+                json!({"filter": {"resource": {"matchExpressions": [{"key": "a", "operator": "Near"}]}}}),
+                "spec.filter.resource",
+            ),
         ];
         for (number, (spec, _)) in table.iter().enumerate() {
             case.publish_as(&format!("ufaults-{number}"), spec.clone()).await;

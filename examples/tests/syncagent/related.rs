@@ -40,7 +40,8 @@ fn a_related_object_is_projected_to_another_kind() {
         let case = Case::with_definition(s, "rproject", |_| {}).await;
         // The same kind by another group on the tenant's side.
         let mut definition = super::case::definition("inner.rproject.com");
-        definition["spec"]["names"] = json!({"kind": "Part", "plural": "parts", "singular": "part", "listKind": "PartList"});
+        definition["spec"]["names"] =
+            json!({"kind": "Part", "plural": "parts", "singular": "part", "listKind": "PartList"});
         definition["metadata"]["name"] = "parts.inner.rproject.com".into();
         case.define(definition).await;
         case.publish_as(
@@ -74,11 +75,15 @@ fn a_related_object_is_projected_to_another_kind() {
 #[test]
 fn a_related_object_is_mutated_on_its_way() {
     shared(async |s| {
-        let case = related(s, "rmutate", json!({
-            "identifier": "c", "origin": "service", "kind": "ConfigMap",
-            "object": {"template": {"template": "{{ .Object.metadata.name }}-c"}},
-            "mutation": {"spec": [{"regex": {"path": "data.key", "pattern": "^in-", "replacement": "out-"}}]},
-        }))
+        let case = related(
+            s,
+            "rmutate",
+            json!({
+                "identifier": "c", "origin": "service", "kind": "ConfigMap",
+                "object": {"template": {"template": "{{ .Object.metadata.name }}-c"}},
+                "mutation": {"spec": [{"regex": {"path": "data.key", "pattern": "^in-", "replacement": "out-"}}]},
+            }),
+        )
         .await;
         case.order("one", json!({})).await;
         let copy = case.copy("one", |_| true).await;
@@ -93,7 +98,8 @@ fn the_status_of_a_related_object_comes_along_when_asked_for() {
     shared(async |s| {
         let case = Case::new(s, "rstatus").await;
         let mut definition = super::case::definition("parts.rstatus.com");
-        definition["spec"]["names"] = json!({"kind": "Part", "plural": "parts", "singular": "part", "listKind": "PartList"});
+        definition["spec"]["names"] =
+            json!({"kind": "Part", "plural": "parts", "singular": "part", "listKind": "PartList"});
         definition["metadata"]["name"] = "parts.parts.rstatus.com".into();
         case.define(definition).await;
         let resource = json!({"apiGroup": "parts.rstatus.com", "kind": "Part"});
@@ -127,14 +133,17 @@ fn a_kind_of_another_export_is_related_by_its_identity() {
         let group = "certs.ridentity.com";
         let mut version = version("v1", true);
         version["schema"] = version["schema"]["openAPIV3Schema"].clone();
-        create(&schemas, json!({
-            "apiVersion": "apis.kcp.io/v1alpha1", "kind": "APIResourceSchema",
-            "metadata": {"name": format!("v1.certs.{group}")},
-            "spec": {
-                "group": group, "scope": "Namespaced", "versions": [version],
-                "names": {"kind": "Cert", "plural": "certs", "singular": "cert", "listKind": "CertList"},
-            },
-        }))
+        create(
+            &schemas,
+            json!({
+                "apiVersion": "apis.kcp.io/v1alpha1", "kind": "APIResourceSchema",
+                "metadata": {"name": format!("v1.certs.{group}")},
+                "spec": {
+                    "group": group, "scope": "Namespaced", "versions": [version],
+                    "names": {"kind": "Cert", "plural": "certs", "singular": "cert", "listKind": "CertList"},
+                },
+            }),
+        )
         .await;
         let exports = api(other, None, "apis.kcp.io/v1alpha2", "APIExport", "apiexports");
         let export = json!({
@@ -148,16 +157,24 @@ fn a_kind_of_another_export_is_related_by_its_identity() {
         let identity = export.data["status"]["identityHash"].as_str().unwrap().to_owned();
         for workspace in ["ridentity", "provider"] {
             let bindings = api(
-                s.site.workspace(&format!("root:{workspace}")), None, "apis.kcp.io/v1alpha2", "APIBinding", "apibindings",
+                s.site.workspace(&format!("root:{workspace}")),
+                None,
+                "apis.kcp.io/v1alpha2",
+                "APIBinding",
+                "apibindings",
             );
-            create(&bindings, json!({
-                "apiVersion": "apis.kcp.io/v1alpha2", "kind": "APIBinding", "metadata": {"name": "certs"},
-                "spec": {"reference": {"export": {"path": "root:ridentity-other", "name": "certs"}}},
-            }))
+            create(
+                &bindings,
+                json!({
+                    "apiVersion": "apis.kcp.io/v1alpha2", "kind": "APIBinding", "metadata": {"name": "certs"},
+                    "spec": {"reference": {"export": {"path": "root:ridentity-other", "name": "certs"}}},
+                }),
+            )
             .await;
         }
         let mut definition = super::case::definition(group);
-        definition["spec"]["names"] = json!({"kind": "Cert", "plural": "certs", "singular": "cert", "listKind": "CertList"});
+        definition["spec"]["names"] =
+            json!({"kind": "Cert", "plural": "certs", "singular": "cert", "listKind": "CertList"});
         definition["metadata"]["name"] = format!("certs.{group}").into();
         case.define(definition).await;
         case.publish(json!({"related": [{
@@ -192,9 +209,12 @@ fn a_kind_of_another_export_is_related_by_its_identity() {
         super::shared::eventually("certs are there", async || certs.list(&Default::default()).await.ok()).await;
         let orders = case.orders();
         super::shared::eventually("orders are there", async || orders.list(&Default::default()).await.ok()).await;
-        create(&certs, json!({
-            "apiVersion": format!("{group}/v1"), "kind": "Cert", "metadata": {"name": "mine"}, "spec": {"x": 1},
-        }))
+        create(
+            &certs,
+            json!({
+                "apiVersion": format!("{group}/v1"), "kind": "Cert", "metadata": {"name": "mine"}, "spec": {"x": 1},
+            }),
+        )
         .await;
         case.order("one", json!({"cert": "mine"})).await;
         let copy = case.copy("one", |_| true).await;
@@ -264,13 +284,17 @@ fn related_objects_in_a_namespace_of_a_template() {
 #[test]
 fn related_objects_in_a_namespace_that_a_field_names() {
     shared(async |s| {
-        let case = related(s, "rnsreference", json!({
-            "identifier": "c", "origin": "kcp", "kind": "Secret",
-            "object": {
-                "namespace": {"reference": {"path": "spec.ref.namespace"}},
-                "reference": {"path": "spec.ref.name"},
-            },
-        }))
+        let case = related(
+            s,
+            "rnsreference",
+            json!({
+                "identifier": "c", "origin": "kcp", "kind": "Secret",
+                "object": {
+                    "namespace": {"reference": {"path": "spec.ref.namespace"}},
+                    "reference": {"path": "spec.ref.name"},
+                },
+            }),
+        )
         .await;
         create_namespace(case.tenant(), "vault", json!({})).await;
         create_secret(&secrets(case.tenant(), "vault"), "chosen", "x", json!({})).await;
@@ -282,16 +306,20 @@ fn related_objects_in_a_namespace_that_a_field_names() {
 #[test]
 fn related_objects_in_namespaces_found_by_labels() {
     shared(async |s| {
-        let case = related(s, "rnsselector", json!({
-            "identifier": "c", "origin": "kcp", "kind": "ConfigMap",
-            "object": {
-                "namespace": {"selector": {
-                    "matchLabels": {"share": "yes"},
-                    "rewrite": {"template": {"template": "{{ .ClusterName }}-{{ .Value }}"}},
-                }},
-                "template": {"template": "settings"},
-            },
-        }))
+        let case = related(
+            s,
+            "rnsselector",
+            json!({
+                "identifier": "c", "origin": "kcp", "kind": "ConfigMap",
+                "object": {
+                    "namespace": {"selector": {
+                        "matchLabels": {"share": "yes"},
+                        "rewrite": {"template": {"template": "{{ .ClusterName }}-{{ .Value }}"}},
+                    }},
+                    "template": {"template": "settings"},
+                },
+            }),
+        )
         .await;
         for name in ["east", "west"] {
             create_namespace(case.tenant(), name, json!({"share": "yes"})).await;
@@ -338,10 +366,14 @@ fn related_objects_of_a_cluster_scoped_order_are_where_the_entry_says() {
 #[test]
 fn the_order_lists_what_was_delivered_to_it() {
     shared(async |s| {
-        let case = related(s, "rindex", json!({
-            "identifier": "c", "origin": "service", "kind": "Secret",
-            "object": {"template": {"template": "{{ .Object.metadata.name }}-c"}},
-        }))
+        let case = related(
+            s,
+            "rindex",
+            json!({
+                "identifier": "c", "origin": "service", "kind": "Secret",
+                "object": {"template": {"template": "{{ .Object.metadata.name }}-c"}},
+            }),
+        )
         .await;
         case.order("one", json!({})).await;
         let copy = case.copy("one", |_| true).await;

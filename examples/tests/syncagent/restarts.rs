@@ -38,10 +38,14 @@ fn versions(objects: impl IntoIterator<Item = DynamicObject>) -> Vec<(String, Op
 #[test]
 fn an_agent_that_starts_again_changes_nothing() {
     shared(async |s| {
-        let (case, agent) = own_agent(s, "restartnothing", json!({"related": [{
-            "identifier": "c", "origin": "service", "kind": "Secret",
-            "object": {"template": {"template": "{{ .Object.metadata.name }}-c"}},
-        }]}))
+        let (case, agent) = own_agent(
+            s,
+            "restartnothing",
+            json!({"related": [{
+                "identifier": "c", "origin": "service", "kind": "Secret",
+                "object": {"template": {"template": "{{ .Object.metadata.name }}-c"}},
+            }]}),
+        )
         .await;
         for number in 0..5 {
             case.order(&format!("order-{number}"), json!({"a": number})).await;
@@ -121,7 +125,8 @@ fn killed_at_any_moment_it_finishes_the_next_time() {
         let agent = start(s, "restartkill");
         for round in 0..7 {
             gone(&case.orders(), &format!("order-{round}-0")).await;
-            case.copy(&format!("order-{round}-1"), |copy| copy.data["spec"] == json!({"a": round, "b": round + 1})).await;
+            case.copy(&format!("order-{round}-1"), |copy| copy.data["spec"] == json!({"a": round, "b": round + 1}))
+                .await;
             case.copy(&format!("order-{round}-2"), |copy| copy.data["spec"] == json!({"a": round})).await;
         }
         pause().await;

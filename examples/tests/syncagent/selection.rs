@@ -10,8 +10,7 @@ use super::{
 /// A case whose kind has the versions v1alpha1, v1 (stored) and v2.
 async fn three_versions(shared: &'static super::shared::Shared, name: &str) -> Case<'static> {
     Case::with_definition(shared, name, |definition| {
-        definition["spec"]["versions"] =
-            json!([version("v1alpha1", false), version("v1", true), version("v2", false)]);
+        definition["spec"]["versions"] = json!([version("v1alpha1", false), version("v1", true), version("v2", false)]);
     })
     .await
 }

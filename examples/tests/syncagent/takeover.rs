@@ -10,11 +10,12 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::{
-    installation::{EXPORT, Installation, Snapshot, differences},
+    installation::{EXPORT, Installation},
     object::{create, delete, gone, patch, patch_status, seen, value},
     program::{Program, flags},
     shared::{eventually, run},
     site::Site,
+    snapshot::{Snapshot, differences},
 };
 
 const AGENT: &str = "takeover";
@@ -55,7 +56,7 @@ fn what_the_existing_agent_left_is_taken_over_without_a_write() {
     run(async {
         let site = Site::start("restored").await;
         let text = include_str!("../data/syncagent/installation.json");
-        let installation = Installation::restore(&site, AGENT, &Snapshot::from_json(text)).await;
+        let installation = Installation::restore(&site, &Snapshot::from_json(text)).await;
         let flags = flags(&site, EXPORT, AGENT, &[]);
         let before = Snapshot::take(&installation).await;
         let ours = take_over(&site, &installation, &flags, &before).await;
