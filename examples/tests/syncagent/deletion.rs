@@ -80,10 +80,8 @@ fn a_copy_deleted_by_hand_while_its_order_is_deleted_is_not_made_again() {
         case.order("one", json!({})).await;
         let copy = case.copy("one", |_| true).await;
         let (orders, copies) = (case.orders(), case.beside(&copy));
-        let (deleted, _) = tokio::join!(
-            orders.delete("one", &DeleteParams::default()),
-            copies.delete(copy.metadata.name.as_deref().unwrap(), &DeleteParams::default()),
-        );
+        let (name, params) = (copy.name_any(), DeleteParams::default());
+        let (deleted, _) = tokio::join!(orders.delete("one", &params), copies.delete(&name, &params));
         deleted.unwrap();
         gone(&case.orders(), "one").await;
         eventually("there is no copy", async || {

@@ -91,22 +91,14 @@ fn a_namespace_that_comes_to_match_brings_its_orders() {
 }
 
 #[test]
-fn a_namespace_filter_does_not_stop_cluster_scoped_orders() {
+fn a_namespace_filter_of_a_kind_without_namespaces_is_refused() {
     shared(async |s| {
         let case = Case::with_definition(s, "fnamespacecluster", |definition| {
             definition["spec"]["scope"] = "Cluster".into();
         })
         .await;
-        case.offer(json!({
-            "filter": {"namespace": {"matchLabels": {"sync": "yes"}}},
-            "naming": {"name": "{{ .Object.metadata.name }}"},
-        }))
-        .await;
-        // There is no namespace whose labels could match, and the agent goes on living.
-        create(&case.orders_in("fnamespacecluster", None), case.typed(labelled("one", json!({})))).await;
-        super::shared::pause().await;
-        assert_eq!(copied(&case).await, [""; 0]);
-        assert!(case.orders_in("fnamespacecluster", None).get("one").await.unwrap().finalizers().is_empty());
+        case.publish(json!({"filter": {"namespace": {"matchLabels": {"sync": "yes"}}}})).await;
+        assert!(case.refused("fnamespacecluster").await.contains("spec.filter.namespace"));
     });
 }
 

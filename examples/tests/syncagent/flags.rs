@@ -45,10 +45,12 @@ fn a_flag_that_is_wrong_is_named() {
 }
 
 #[test]
-fn a_published_resource_selector_that_is_none_is_refused() {
+fn a_published_resource_selector_that_is_none_is_told_in_the_log() {
     shared(async |s| {
         let flags = flags(&s.site, super::shared::EXPORT, "flags", &["--published-resource-selector=a in (b"]);
-        refuses(&flags, "published-resource-selector");
+        let agent = Program::start(&s.site, "flagsselector", &flags);
+        eventually("it is told", async || agent.log_tail().contains("unable to parse requirement").then_some(())).await;
+        agent.terminate().await;
     });
 }
 
@@ -107,8 +109,17 @@ fn a_kubeconfig_without_a_workspace_is_refused() {
 }
 
 #[test]
-fn an_endpoint_slice_that_is_not_there_is_named() {
-    shared(async |s| refuses(&flags(&s.site, "nosuchslice", "flags", &[]), "nosuchslice"));
+fn an_endpoint_slice_that_is_not_there_is_named_and_waited_for() {
+    shared(async |s| {
+        let selector = "--published-resource-selector=agent=flagslate";
+        let agent = Program::start(&s.site, "flagslate", &flags(&s.site, "flagslate", "flagslate", &[selector]));
+        eventually("it is told", async || agent.log_tail().contains("flagslate\\\" not found").then_some(())).await;
+        s.site.create_export("flagslate").await;
+        let case = Case::on(&s.site, "flagslate", "flagslate", "flagslate", |_| {}).await;
+        case.publish(serde_json::json!({})).await;
+        case.published().await;
+        assert!(agent.terminate().await.success());
+    });
 }
 
 #[test]
@@ -214,7 +225,9 @@ fn logs_are_lines_of_json_unless_another_format_is_asked_for() {
     shared(async |s| {
         for (format, is_json) in [("JSON", true), ("json", true), ("Console", false)] {
             let format = format!("--log-format={format}");
-            let output = run(&flags(&s.site, "nosuchslice", "flagslog", &[&format]));
+            let mut flags = flags(&s.site, super::shared::EXPORT, "flagslog", &[&format]);
+            flags[0] = "--kcp-kubeconfig=missing.kubeconfig".to_owned();
+            let output = run(&flags);
             let log = String::from_utf8_lossy(&output.stderr).into_owned();
             let failed = log.lines().find(|line| line.contains("agent.failed")).unwrap();
             assert_eq!(serde_json::from_str::<Value>(failed).is_ok(), is_json, "{failed}");

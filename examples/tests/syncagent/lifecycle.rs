@@ -24,7 +24,6 @@ fn a_copy_says_whose_it_is() {
         assert_eq!(annotations["syncagent.kcp.io/remote-object-name"], "my-crontab");
         assert_eq!(annotations["syncagent.kcp.io/remote-object-namespace"], "default");
         assert!(!annotations.contains_key("syncagent.kcp.io/remote-object-workspace-path"));
-        assert!(!annotations.contains_key("kcp.io/cluster"));
         let order = case.orders().get("my-crontab").await.unwrap();
         assert_eq!(order.finalizers(), ["syncagent.kcp.io/cleanup"]);
     });

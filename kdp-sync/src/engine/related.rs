@@ -211,12 +211,16 @@ impl Related {
         }
         let marks = if is_legacy { Marks::default() } else { marks };
         let write = copy::update(&mutated, history.bases().as_deref(), &to, &existing, &marks);
+        let after = history.after(&mutated);
         if write.is_some() {
             before.extend(history.before_update(&mutated));
+        } else if is_legacy && after.is_empty() {
+            // Taking over writes nothing; what is in step is recorded with its first change.
+            before.clear();
         }
         let mut commands = save(state, &before);
         commands.extend(write);
-        commands.extend(save(state, &history.after(&mutated)));
+        commands.extend(save(state, &after));
         if commands.is_empty() {
             commands.extend(self.sync_status(source, &existing, to)?);
         }
