@@ -1,6 +1,6 @@
 //! The program `kdp-syncagent`, over HTTPS, between two served control planes.
 //!
-//! Most cases share one pair of servers and one agent: each has a workspace, a kind and a
+//! Cases share one pair of servers, and few agents: each has a workspace, a kind and a
 //! PublishedResource of its own, named for the case. What a case does to its agent, such as killing
 //! it, it does to an agent of its own.
 

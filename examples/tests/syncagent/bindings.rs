@@ -7,7 +7,7 @@ use super::{
     case::Case,
     object::{create_secret, delete, gone},
     related::{holds, secrets_beside, secrets_of_tenant},
-    shared::{EXPORT, pause, shared},
+    shared::{pause, shared},
 };
 
 /// A template entry of Secrets that come up.
@@ -66,7 +66,7 @@ fn a_claim_that_is_accepted_later_delivers_what_waited_for_it() {
         };
         let claims: Vec<_> = ["events", "namespaces", "secrets"].map(accepted).into();
         let patch = kube::api::Patch::Merge(json!({"spec": {"permissionClaims": claims}}));
-        case.bindings(&case.name).patch(EXPORT, &Default::default(), &patch).await.unwrap();
+        case.bindings(&case.name).patch(&case.export, &Default::default(), &patch).await.unwrap();
         holds(&secrets_of_tenant(&case), "one-c", "x").await;
     });
 }
@@ -96,11 +96,11 @@ fn the_others_are_served_when_a_tenant_unbinds() {
         let theirs = case.orders_in("bunbind2", Some("default"));
         super::object::create(&theirs, case.typed(json!({"metadata": {"name": "two"}}))).await;
         let copy = case.copy_of("bunbind2", "two", |_| true).await;
-        case.bindings("bunbind2").delete(EXPORT, &DeleteParams::default()).await.unwrap();
+        case.bindings("bunbind2").delete(&case.export, &DeleteParams::default()).await.unwrap();
         // Unbinding deletes the orders; their copies go with them.
         gone(&case.beside(&copy), &copy.name_any()).await;
         super::shared::eventually("it is unbound", async || {
-            case.bindings("bunbind2").get_opt(EXPORT).await.unwrap().is_none().then_some(())
+            case.bindings("bunbind2").get_opt(&case.export).await.unwrap().is_none().then_some(())
         })
         .await;
         case.order("one", json!({"a": 1})).await;

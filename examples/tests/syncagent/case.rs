@@ -1,5 +1,7 @@
 //! A case: a workspace, a kind and a PublishedResource, all named for it.
 
+use std::sync::Arc;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kdp_core::api::apis::{APIBinding, APIExport, APIResourceSchema};
 use kdp_sync::{api::PublishedResource, wire};
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     object::{api, create, namespaces},
-    shared::{AGENT, EXPORT, Shared, eventually},
+    shared::{Shared, eventually},
     site::{PROVIDER, Site},
 };
 
@@ -26,8 +28,9 @@ pub(crate) struct Case<'a> {
     pub(crate) name: String,
     /// API group of its kind `Widget`.
     pub(crate) group: String,
-    export: &'a str,
-    agent: &'a str,
+    /// Name of the export, and of the binding.
+    pub(crate) export: Arc<str>,
+    pub(crate) agent: Arc<str>,
     /// How tenants call the kind, where it differs: apiVersion, kind and plural.
     offered_as: Option<[String; 3]>,
 }
@@ -40,21 +43,17 @@ impl Case<'static> {
 
     /// The same, whose definition is changed first.
     pub(crate) async fn with_definition(shared: &'static Shared, name: &str, change: impl Fn(&mut Value)) -> Self {
-        Self::on(&shared.site, EXPORT, AGENT, name, change).await
+        let agent = shared.agent_of(name).await;
+        Self::on(&shared.site, &agent, &agent, name, change).await
     }
 }
 
 impl<'a> Case<'a> {
     /// A case of another agent.
-    pub(crate) async fn on(
-        site: &'a Site,
-        export: &'a str,
-        agent: &'a str,
-        name: &str,
-        change: impl Fn(&mut Value),
-    ) -> Self {
+    pub(crate) async fn on(site: &'a Site, export: &str, agent: &str, name: &str, change: impl Fn(&mut Value)) -> Self {
         let group = format!("{name}.example.com");
-        let case = Self { site, name: name.to_owned(), group, export, agent, offered_as: None };
+        let case =
+            Self { site, name: name.to_owned(), group, export: export.into(), agent: agent.into(), offered_as: None };
         let mut definition = definition(&case.group);
         change(&mut definition);
         case.define(definition).await;
@@ -87,7 +86,7 @@ impl<'a> Case<'a> {
         }
         let resource = json!({
             "apiVersion": "syncagent.kcp.io/v1alpha1", "kind": "PublishedResource",
-            "metadata": {"name": name, "labels": {"agent": self.agent}}, "spec": spec,
+            "metadata": {"name": name, "labels": {"agent": &*self.agent}}, "spec": spec,
         });
         create(&self.published_resources(), resource).await;
     }
@@ -126,7 +125,7 @@ impl<'a> Case<'a> {
     }
 
     pub(crate) async fn export(&self) -> APIExport {
-        Api::<APIExport>::all(self.provider()).get(self.export).await.unwrap()
+        Api::<APIExport>::all(self.provider()).get(&self.export).await.unwrap()
     }
 
     /// Binds the export in `root:<workspace>`, with these claims accepted, and waits for the kind.
@@ -142,8 +141,8 @@ impl<'a> Case<'a> {
             })
             .collect();
         let binding = json!({
-            "metadata": {"name": self.export},
-            "spec": {"reference": {"export": {"path": PROVIDER, "name": self.export}}, "permissionClaims": claims},
+            "metadata": {"name": &*self.export},
+            "spec": {"reference": {"export": {"path": PROVIDER, "name": &*self.export}}, "permissionClaims": claims},
         });
         let bindings = self.bindings(workspace);
         bindings.create(&PostParams::default(), &serde_json::from_value(binding).unwrap()).await.unwrap();

@@ -34,7 +34,7 @@ fn a_flag_that_is_wrong_is_named() {
             ("--metrics-address=nowhere", "--metrics-address"),
             ("--health-address=nowhere", "--health-address"),
         ] {
-            let flags: Vec<_> = flags(&s.site, super::shared::EXPORT, "flags", &[])
+            let flags: Vec<_> = flags(&s.site, "anything", "flags", &[])
                 .into_iter()
                 .filter(|given| given.split('=').next() != flag.split('=').next())
                 .chain([flag.to_owned()])
@@ -47,7 +47,7 @@ fn a_flag_that_is_wrong_is_named() {
 #[test]
 fn a_published_resource_selector_that_is_none_is_told_in_the_log() {
     shared(async |s| {
-        let flags = flags(&s.site, super::shared::EXPORT, "flags", &["--published-resource-selector=a in (b"]);
+        let flags = flags(&s.site, "anything", "flags", &["--published-resource-selector=a in (b"]);
         let agent = Program::start(&s.site, "flagsselector", &flags);
         eventually("it is told", async || agent.log_tail().contains("unable to parse requirement").then_some(())).await;
         agent.terminate().await;
@@ -90,7 +90,7 @@ fn help_names_every_flag_of_the_existing_agent() {
 fn a_kubeconfig_that_is_not_there_is_named() {
     shared(async |s| {
         let missing = s.site.folder.join("missing.kubeconfig").display().to_string();
-        let mut flags = flags(&s.site, super::shared::EXPORT, "flags", &[]);
+        let mut flags = flags(&s.site, "anything", "flags", &[]);
         flags[0] = format!("--kcp-kubeconfig={missing}");
         refuses(&flags, &missing);
     });
@@ -102,7 +102,7 @@ fn a_kubeconfig_without_a_workspace_is_refused() {
         let text = std::fs::read_to_string(&s.site.kcp_kubeconfig).unwrap();
         let file = s.site.folder.join("no-workspace.kubeconfig");
         std::fs::write(&file, text.replace("/clusters/root:provider", "")).unwrap();
-        let mut flags = flags(&s.site, super::shared::EXPORT, "flags", &[]);
+        let mut flags = flags(&s.site, "anything", "flags", &[]);
         flags[0] = format!("--kcp-kubeconfig={}", file.display());
         refuses(&flags, "/clusters/");
     });
@@ -225,7 +225,7 @@ fn logs_are_lines_of_json_unless_another_format_is_asked_for() {
     shared(async |s| {
         for (format, is_json) in [("JSON", true), ("json", true), ("Console", false)] {
             let format = format!("--log-format={format}");
-            let mut flags = flags(&s.site, super::shared::EXPORT, "flagslog", &[&format]);
+            let mut flags = flags(&s.site, "anything", "flagslog", &[&format]);
             flags[0] = "--kcp-kubeconfig=missing.kubeconfig".to_owned();
             let output = run(&flags);
             let log = String::from_utf8_lossy(&output.stderr).into_owned();

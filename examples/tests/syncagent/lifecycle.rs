@@ -20,7 +20,7 @@ fn a_copy_says_whose_it_is() {
         assert_eq!(labels["syncagent.kcp.io/remote-object-cluster"], case.cluster("lmarks").await);
         assert_eq!(labels["syncagent.kcp.io/remote-object-name-hash"], "5e88753c0b240e5526631d00a18a26e78221e284");
         assert_eq!(labels["syncagent.kcp.io/remote-object-namespace-hash"], "7505d64a54e061b7acd54ccd58b49dc43500b635");
-        assert_eq!(labels["syncagent.kcp.io/agent-name"], "shared");
+        assert_eq!(labels["syncagent.kcp.io/agent-name"], *case.agent);
         assert_eq!(annotations["syncagent.kcp.io/remote-object-name"], "my-crontab");
         assert_eq!(annotations["syncagent.kcp.io/remote-object-namespace"], "default");
         assert!(!annotations.contains_key("syncagent.kcp.io/remote-object-workspace-path"));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     case::{Case, version},
     object::{create, delete, gone, patch, seen},
-    shared::{AGENT, EXPORT, eventually, pause, shared},
+    shared::{eventually, pause, shared},
 };
 
 #[test]
@@ -19,8 +19,8 @@ fn a_schema_is_marked_by_its_agent_and_named_by_its_content() {
         let (prefix, rest) = name.split_once('.').unwrap();
         assert_eq!(rest, "widgets.uschema.example.com");
         assert!(prefix.len() == 9 && prefix.starts_with('v') && prefix[1..].bytes().all(|b| b.is_ascii_hexdigit()));
-        assert_eq!(schema.labels()["syncagent.kcp.io/agent-name"], AGENT);
-        assert_eq!(schema.annotations()["syncagent.kcp.io/agent-name"], AGENT);
+        assert_eq!(schema.labels()["syncagent.kcp.io/agent-name"], *case.agent);
+        assert_eq!(schema.annotations()["syncagent.kcp.io/agent-name"], *case.agent);
         assert_eq!(schema.annotations()["syncagent.kcp.io/source-generation"], "1");
     });
 }
@@ -89,7 +89,7 @@ fn foreign_entries_of_the_export_are_kept() {
         ]);
         case.published().await;
         let add = kube::api::Patch::Json::<()>(serde_json::from_value(add).unwrap());
-        exports.patch(EXPORT, &Default::default(), &add).await.unwrap();
+        exports.patch(&case.export, &Default::default(), &add).await.unwrap();
         case.publish_as("uforeign-2", json!({"projection": {"group": "second.uforeign.com"}})).await;
         eventually("both are offered", async || {
             let exported = case.exported().await;

@@ -194,9 +194,9 @@ fn a_kind_of_another_export_is_related_by_its_identity() {
             })
         };
         let binding = json!({
-            "metadata": {"name": super::shared::EXPORT},
+            "metadata": {"name": &*case.export},
             "spec": {
-                "reference": {"export": {"path": super::site::PROVIDER, "name": super::shared::EXPORT}},
+                "reference": {"export": {"path": super::site::PROVIDER, "name": &*case.export}},
                 "permissionClaims": [
                     accepted(group, "certs", identity.into()), accepted("", "events", json!("")),
                     accepted("", "namespaces", json!("")),

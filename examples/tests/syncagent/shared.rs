@@ -1,18 +1,20 @@
 //! The site and the agent that most cases share.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
-use tokio::{runtime::Runtime, sync::OnceCell};
+use tokio::{
+    runtime::Runtime,
+    sync::{Mutex, OnceCell},
+};
 
 use super::{
     program::{Program, flags},
     site::Site,
 };
-
-/// The export that the shared agent fills.
-pub(crate) const EXPORT: &str = "service";
-/// Name of the shared agent, also the label that makes a PublishedResource its own.
-pub(crate) const AGENT: &str = "shared";
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -21,11 +23,14 @@ static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
 static SHARED: OnceCell<Shared> = OnceCell::const_new();
 
-/// A site, and an agent that serves the PublishedResources labelled for it.
+/// A site, and an agent for the cases of each first letter.
+///
+/// Every binding has all kinds of its export, so one export for all cases would cost the square of
+/// their number.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) site: Site,
-    agent: Program,
+    agents: Mutex<BTreeMap<char, Program>>,
 }
 
 /// Runs a case on the shared site.
@@ -43,11 +48,22 @@ pub(crate) fn run(case: impl Future<Output = ()>) {
 
 impl Shared {
     async fn start() -> Self {
-        let site = Site::start("shared").await;
-        site.create_export(EXPORT).await;
-        let selector = format!("--published-resource-selector=agent={AGENT}");
-        let agent = Program::start(&site, "agent", &flags(&site, EXPORT, AGENT, &[&selector]));
-        Self { site, agent }
+        Self { site: Site::start("shared").await, agents: Mutex::default() }
+    }
+
+    /// The agent of the cases that begin like `case`; its name is also that of its export, and the
+    /// label that makes a PublishedResource its own.
+    pub(crate) async fn agent_of(&self, case: &str) -> Arc<str> {
+        let letter = case.chars().next().unwrap();
+        let name = format!("shared-{letter}");
+        let mut agents = self.agents.lock().await;
+        if !agents.contains_key(&letter) {
+            self.site.create_export(&name).await;
+            let selector = format!("--published-resource-selector=agent={name}");
+            let agent = Program::start(&self.site, &name, &flags(&self.site, &name, &name, &[&selector]));
+            agents.insert(letter, agent);
+        }
+        name.into()
     }
 }
 
@@ -58,13 +74,10 @@ pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>)
             if let Some(seen) = look().await {
                 return seen;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(25)).await;
         }
     });
-    seen.await.unwrap_or_else(|_| {
-        let log = SHARED.get().map(|shared| shared.agent.log_tail()).unwrap_or_default();
-        panic!("in vain: {what}\nthe shared agent's log:\n{log}")
-    })
+    seen.await.unwrap_or_else(|_| panic!("in vain: {what}; the agents' logs are in {}", env!("CARGO_TARGET_TMPDIR")))
 }
 
 /// Waits as long as an agent needs for what it is not to do.
