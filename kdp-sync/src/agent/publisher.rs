@@ -277,10 +277,12 @@ impl Publisher {
         let condition = Condition { observed_generation: resource["metadata"]["generation"].as_i64(), ..condition };
         let mut conditions: Vec<Condition> =
             serde_json::from_value(resource["status"]["conditions"].clone()).unwrap_or_default();
+        // The existing agent writes no conditions; what it has published well stays as it left it.
+        let goes_without_saying = conditions.is_empty() && condition.is_true();
         let is_new = set_condition(&mut conditions, condition.clone(), Timestamp::now());
         let schema = published.get(name).map(|published| published.schema.as_str());
         let is_named = schema.is_none() || resource["status"]["resourceSchemaName"].as_str() == schema;
-        if !is_new && is_named {
+        if is_named && (!is_new || goes_without_saying) {
             return Ok(());
         }
         let mut status = json!({"conditions": conditions});

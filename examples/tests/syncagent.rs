@@ -1,0 +1,31 @@
+//! The program `kdp-syncagent`, over HTTPS, between two served control planes.
+//!
+//! Cases share one pair of servers, and few agents: each has a workspace, a kind and a
+//! PublishedResource of its own, named for the case. What a case does to its agent, such as killing
+//! it, it does to an agent of its own.
+
+mod syncagent {
+    mod attacks;
+    mod bindings;
+    mod case;
+    mod deletion;
+    mod filters;
+    mod flags;
+    mod installation;
+    mod lifecycle;
+    mod mutations;
+    mod naming;
+    mod object;
+    mod program;
+    mod projection;
+    mod publishing;
+    mod related;
+    mod related_kcp;
+    mod related_service;
+    mod restarts;
+    mod selection;
+    mod shared;
+    mod site;
+    mod snapshot;
+    mod takeover;
+}
