@@ -13,7 +13,7 @@ use crate::{
     diagnostic::Diagnostics,
     path::{self, Path},
     rewrite::RegexReplace,
-    template::{Dialect, Scope, Template, Val},
+    template::{Dialect, Scope, Template},
 };
 
 /// Rewrites in the order they are applied.
@@ -100,7 +100,7 @@ impl Mutation {
             Action::Regex(replace) => replace.apply(&path::text(self.path.get(object))).into(),
             Action::Template(template) => {
                 let scope = Scope::default()
-                    .with("Value", Val::Found(self.path.get(object)))
+                    .with_found("Value", self.path.get(object))
                     .with_json("LocalObject", object)
                     .with_json("RemoteObject", other);
                 template.render(&scope).map_err(|e| e.to_string())?.into()

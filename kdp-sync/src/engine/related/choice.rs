@@ -58,5 +58,5 @@ fn reads_tenants_fields(template: &Template) -> bool {
 }
 
 fn reads_own_namespace(template: &Template) -> bool {
-    template.reads().iter().any(|keys| matches!(keys[..], ["Object" | "LocalObject", "metadata", "namespace"]))
+    ["Object", "LocalObject"].into_iter().any(|object| template.is_only(&[object, "metadata", "namespace"]))
 }
