@@ -20,8 +20,23 @@ enum Part<'t> {
 
 /// Functions that give another text for each other text of letters and digits.
 const LOSSLESS: [&str; 17] = [
-    "b32enc", "b64enc", "html", "js", "lower", "print", "println", "quote", "sha1sum", "sha256sum", "sha3sum",
-    "sha512sum", "shortHash", "squote", "toString", "trim", "urlquery",
+    "b32enc",
+    "b64enc",
+    "html",
+    "js",
+    "lower",
+    "print",
+    "println",
+    "quote",
+    "sha1sum",
+    "sha256sum",
+    "sha3sum",
+    "sha512sum",
+    "shortHash",
+    "squote",
+    "toString",
+    "trim",
+    "urlquery",
 ];
 
 pub(super) fn tells(parsed: &Parsed, variable: &str) -> bool {
@@ -76,7 +91,8 @@ fn is_telling(pipe: &Pipe, path: &[&str]) -> bool {
     };
     let is_short = |expr: &Expr| matches!(expr, Expr::Function(f) if f.name == "sha3short");
     let is_start = is_start || matches!(&first[..], [function, value] if is_short(function) && is_value(value, path));
-    let goes_on = |command: &Vec<Expr>| matches!(&command[..], [function] if is_lossless(function) || is_short(function));
+    let goes_on =
+        |command: &Vec<Expr>| matches!(&command[..], [function] if is_lossless(function) || is_short(function));
     pipe.variables.is_empty() && is_start && functions.iter().all(goes_on)
 }
 

@@ -3,8 +3,7 @@
 use std::mem;
 
 use super::{
-    Dialect,
-    fmt,
+    Dialect, fmt,
     fuel::{DEEPEST, Fuel, Text},
     functions::{Args, Function},
     html,

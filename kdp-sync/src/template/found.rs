@@ -42,13 +42,12 @@ impl<'a> Found<'a> {
                 _ => false,
             }),
             #[expect(clippy::cast_possible_truncation, reason = "an integer part is asked for")]
-            "Int" => Val::Int(
-                self.0.and_then(Value::as_i64).unwrap_or_else(|| self.number() as i64),
-                IntType::Int64,
-            ),
+            "Int" => Val::Int(self.0.and_then(Value::as_i64).unwrap_or_else(|| self.number() as i64), IntType::Int64),
             "Float" => Val::Float(self.number()),
             "Num" => Val::Float(self.0.and_then(Value::as_f64).unwrap_or_default()),
-            "Value" if is_container => return Err("lists and maps of .Value are not supported; use .LocalObject".into()),
+            "Value" if is_container => {
+                return Err("lists and maps of .Value are not supported; use .LocalObject".into());
+            }
             // Numbers of gjson are floats, whatever they look like.
             "Value" => match self.0 {
                 Some(Value::Number(number)) => Val::Float(number.as_f64().unwrap_or(f64::NAN)),

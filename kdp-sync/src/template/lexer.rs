@@ -157,10 +157,8 @@ impl Lexer<'_> {
         let is_hex = self.rest.trim_start_matches(['+', '-']).to_ascii_lowercase().starts_with("0x");
         let mut end = usize::from(matches!(bytes[0], b'+' | b'-'));
         while let Some(byte) = bytes.get(end) {
-            let signs_exponent = matches!(byte, b'+' | b'-')
-                && matches!(bytes[end - 1], b'e' | b'E')
-                && !is_hex
-                && end > 1;
+            let signs_exponent =
+                matches!(byte, b'+' | b'-') && matches!(bytes[end - 1], b'e' | b'E') && !is_hex && end > 1;
             if !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.') || signs_exponent) {
                 break;
             }

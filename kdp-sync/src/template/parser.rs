@@ -199,15 +199,16 @@ impl Parser {
             parser.declarations(tokens, context, &mut pipe)?;
             loop {
                 let command = parser.command(tokens)?;
-                let is_value = matches!(
-                    command[0],
-                    Expr::Bool(_) | Expr::Dot | Expr::Nil | Expr::Number(_) | Expr::Text(_)
-                );
+                let is_value =
+                    matches!(command[0], Expr::Bool(_) | Expr::Dot | Expr::Nil | Expr::Number(_) | Expr::Text(_));
                 if is_value && !pipe.commands.is_empty() {
                     return Err(TemplateError::new("'|' must be followed by a function"));
                 }
                 pipe.commands.push(command);
-                if !tokens.take(&Token::Pipe) {
+                let goes_on = tokens.take(&Token::Pipe);
+                tokens.skip_space();
+                // Go allows a pipe with nothing behind it.
+                if !goes_on || matches!(tokens.peek(), None | Some(Token::Close)) {
                     return Ok(pipe);
                 }
             }

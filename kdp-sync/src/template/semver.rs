@@ -20,9 +20,8 @@ impl Version {
         let (rest, metadata) = rest.split_once('+').map_or((rest, None), |(rest, meta)| (rest, Some(meta)));
         let (core, prerelease) = rest.split_once('-').map_or((rest, None), |(core, pre)| (core, Some(pre)));
         let has_leading_zero = |part: &str| part.len() > 1 && part.starts_with('0');
-        let is_word = |part: &str| {
-            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        };
+        let is_word =
+            |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         let mut numbers = [0; 3];
         let parts: Vec<_> = core.split('.').collect();
@@ -30,7 +29,7 @@ impl Version {
             return Err(invalid());
         }
         for (number, part) in numbers.iter_mut().zip(&parts) {
-            if !is_number(part) || has_leading_zero(part) {
+            if !is_number(part) {
                 return Err(invalid());
             }
             *number = part.parse().map_err(|_| invalid())?;
@@ -68,13 +67,11 @@ impl Version {
     }
 
     fn compare(&self, other: &Self) -> Ordering {
-        self.numbers.cmp(&other.numbers).then_with(|| {
-            match (self.prerelease.is_empty(), other.prerelease.is_empty()) {
-                (true, true) => Ordering::Equal,
-                (true, false) => Ordering::Greater,
-                (false, true) => Ordering::Less,
-                (false, false) => compare_prereleases(&self.prerelease, &other.prerelease),
-            }
+        self.numbers.cmp(&other.numbers).then_with(|| match (self.prerelease.is_empty(), other.prerelease.is_empty()) {
+            (true, true) => Ordering::Equal,
+            (true, false) => Ordering::Greater,
+            (false, true) => Ordering::Less,
+            (false, false) => compare_prereleases(&self.prerelease, &other.prerelease),
         })
     }
 }
@@ -200,40 +197,41 @@ impl Constraint {
     }
 
     fn accepts(&self, version: &Version) -> bool {
-        // Prereleases are meant only where a prerelease is named.
-        let is_surprise = !version.prerelease.is_empty() && self.version.prerelease.is_empty();
+        // Prereleases are meant only where a prerelease is named, or a version is excluded.
+        let is_exact = self.given == 3;
+        if !version.prerelease.is_empty() && self.version.prerelease.is_empty() && !(is_exact && self.operator == "!=")
+        {
+            return false;
+        }
         let order = version.compare(&self.version);
-        let same = |count: usize| version.numbers[..count] == self.version.numbers[..count];
-        // What a wildcard leaves open lies between this version and the next of what was given.
-        let is_within = same(self.given.min(2)) && order.is_ge();
-        match self.operator {
-            "!=" if is_surprise => false,
-            "!=" if self.given < 3 => !same(self.given),
-            "!=" => order.is_ne(),
-            _ if is_surprise => false,
-            ">" if self.given < 3 => order.is_gt() && !same(self.given),
-            ">" => order.is_gt(),
-            ">=" => order.is_ge(),
-            "<" => order.is_lt(),
-            "<=" if self.given < 3 => order.is_le() || same(self.given),
-            "<=" => order.is_le(),
-            "~" => is_within,
-            "^" => order.is_ge() && self.is_compatible(version),
-            _ if self.given < 3 => is_within,
-            _ => order.is_eq(),
+        // The order of the leftmost numbers only.
+        let leftmost = |count: usize| version.numbers[..count].cmp(&self.version.numbers[..count]);
+        match (self.operator, self.given) {
+            ("!=", 1) => leftmost(1).is_ne(),
+            ("!=", 2) => leftmost(2).is_ne() || version.prerelease != self.version.prerelease,
+            ("!=", _) => order.is_ne(),
+            (">", 1 | 2) => leftmost(self.given).is_gt(),
+            (">", _) => order.is_gt(),
+            (">=", _) => order.is_ge(),
+            ("<", _) => order.is_lt(),
+            ("<=", 3) => order.is_le(),
+            ("<=", 1) => leftmost(1).is_le(),
+            ("<=", _) => leftmost(2).is_le(),
+            ("^", _) => order.is_ge() && leftmost(self.compatible_numbers()).is_eq(),
+            ("=", 3) => order.is_eq(),
+            // What is left open lies between this version and the next of what was given; zeros
+            // leave everything open.
+            (_, 0 | 3) if self.version.numbers == [0; 3] => order.is_ge(),
+            (_, given) => order.is_ge() && leftmost(given.min(2)).is_eq(),
         }
     }
 
-    /// Whether the leftmost number that is not zero is the same.
-    fn is_compatible(&self, version: &Version) -> bool {
-        let [major, minor, _] = self.version.numbers;
-        let kept = match (major, minor) {
-            (1.., _) => 1,
-            _ if self.given < 2 => 1,
-            (0, 1..) => 2,
-            _ if self.given < 3 => 2,
+    /// How many numbers must be the same: up to the leftmost that is not zero.
+    fn compatible_numbers(&self) -> usize {
+        match (self.version.numbers, self.given) {
+            ([1.., ..], _) | (_, 1) => 1,
+            ([_, 1.., _], _) | (_, 2) => 2,
             _ => 3,
-        };
-        version.numbers[..kept] == self.version.numbers[..kept]
+        }
     }
 }

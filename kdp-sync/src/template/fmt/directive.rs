@@ -195,8 +195,12 @@ impl Spec {
             // Only lists and maps hold nil here.
             Val::Nil => self.pad(out, if go_syntax { "interface {}(nil)" } else { "<nil>" }),
             Val::Bool(truth) if matches!(verb, 't' | 'v') => self.pad(out, if *truth { "true" } else { "false" }),
-            Val::Int(int, kind) => self.int(out, *int, *kind, verb).unwrap_or_else(|| self.bad_verb(out, value, verb, depth)),
-            Val::Float(float) => self.float(out, *float, verb).unwrap_or_else(|| self.bad_verb(out, value, verb, depth)),
+            Val::Int(int, kind) => {
+                self.int(out, *int, *kind, verb).unwrap_or_else(|| self.bad_verb(out, value, verb, depth))
+            }
+            Val::Float(float) => {
+                self.float(out, *float, verb).unwrap_or_else(|| self.bad_verb(out, value, verb, depth))
+            }
             Val::Text(text) => self.text(out, text, verb).unwrap_or_else(|| self.bad_verb(out, value, verb, depth)),
             Val::Found(found) => self
                 .text(out, &found.text(), verb)
@@ -240,9 +244,7 @@ impl Spec {
     }
 
     fn int(self, out: &mut Text<'_>, int: i64, kind: IntType, verb: char) -> Option<Result<(), String>> {
-        let character = || {
-            u32::try_from(int).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER)
-        };
+        let character = || u32::try_from(int).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
         let unsigned = matches!(kind, IntType::Uint8 | IntType::Uint64);
         Some(match verb {
             'v' if self.sharp && unsigned => Self { sharp: true, ..self }.digits(out, int, 16, 'x'),
@@ -302,8 +304,8 @@ impl Spec {
     }
 
     fn float(self, out: &mut Text<'_>, float: f64, verb: char) -> Option<Result<(), String>> {
-        if self.sharp && verb != 'v' {
-            return Some(Err("the flag # is not supported for floats".into()));
+        if (self.sharp && verb != 'v') || matches!(verb, 'b' | 'x' | 'X') {
+            return Some(Err("floats are printed in decimal only, and without the flag #".into()));
         }
         // More digits than a float has are zeros; they need not be computed.
         let precision = self.precision.unwrap_or(6);
@@ -322,7 +324,7 @@ impl Spec {
             text = text.replace('e', "E");
         }
         if !text.starts_with('-') {
-            match (self.plus || (float.is_infinite() && self.plus), self.space) {
+            match (self.plus, self.space) {
                 (true, _) => text.insert(0, '+'),
                 (_, true) => text.insert(0, ' '),
                 _ if float.is_infinite() => text.insert(0, '+'),

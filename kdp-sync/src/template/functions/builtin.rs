@@ -45,26 +45,32 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function("print", "a*", |a| fmt::sprint(a.fuel, a.values).map(Val::text)),
     function("println", "a*", |a| fmt::sprintln(a.fuel, a.values).map(Val::text)),
     function("printf", "sa*", |a| fmt::sprintf(a.fuel, a.text(0), a.rest(1)).map(Val::text)),
-    function("html", "a*", |a| escape(a, |c| match c {
-        '\0' => Some("\u{fffd}".into()),
-        '"' => Some("&#34;".into()),
-        '\'' => Some("&#39;".into()),
-        '&' => Some("&amp;".into()),
-        '<' => Some("&lt;".into()),
-        '>' => Some("&gt;".into()),
-        _ => None,
-    })),
-    function("js", "a*", |a| escape(a, |c| match c {
-        '\\' | '\'' | '"' => Some(format!("\\{c}")),
-        '<' | '>' | '&' | '=' => Some(format!("\\u{:04X}", u32::from(c))),
-        _ if c < ' ' || (!c.is_ascii() && !fmt::is_printable(c)) => Some(format!("\\u{:04X}", u32::from(c))),
-        _ => None,
-    })),
-    function("urlquery", "a*", |a| escape(a, |c| match c {
-        ' ' => Some("+".into()),
-        _ if c.is_ascii_alphanumeric() || "-_.~".contains(c) => None,
-        _ => Some(c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect()),
-    })),
+    function("html", "a*", |a| {
+        escape(a, |c| match c {
+            '\0' => Some("\u{fffd}".into()),
+            '"' => Some("&#34;".into()),
+            '\'' => Some("&#39;".into()),
+            '&' => Some("&amp;".into()),
+            '<' => Some("&lt;".into()),
+            '>' => Some("&gt;".into()),
+            _ => None,
+        })
+    }),
+    function("js", "a*", |a| {
+        escape(a, |c| match c {
+            '\\' | '\'' | '"' => Some(format!("\\{c}")),
+            '<' | '>' | '&' | '=' => Some(format!("\\u{:04X}", u32::from(c))),
+            _ if c < ' ' || (!c.is_ascii() && !fmt::is_printable(c)) => Some(format!("\\u{:04X}", u32::from(c))),
+            _ => None,
+        })
+    }),
+    function("urlquery", "a*", |a| {
+        escape(a, |c| match c {
+            ' ' => Some("+".into()),
+            _ if c.is_ascii_alphanumeric() || "-_.~".contains(c) => None,
+            _ => Some(c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect()),
+        })
+    }),
 ];
 
 /// Escapes one string, or all arguments as they print.
@@ -114,10 +120,9 @@ fn compare(args: &Args<'_, '_>) -> Result<Option<Ordering>, String> {
 
 fn index<'v>(value: &Val<'v>, key: &Val<'v>) -> Result<Val<'v>, String> {
     let at = |length: usize| match key {
-        Val::Int(at, _) => usize::try_from(*at)
-            .ok()
-            .filter(|at| *at < length)
-            .ok_or_else(|| format!("index {at} is out of range")),
+        Val::Int(at, _) => {
+            usize::try_from(*at).ok().filter(|at| *at < length).ok_or_else(|| format!("index {at} is out of range"))
+        }
         other => Err(format!("a list has no index of type {}", other.type_name())),
     };
     match (value, key) {
@@ -129,12 +134,7 @@ fn index<'v>(value: &Val<'v>, key: &Val<'v>) -> Result<Val<'v>, String> {
 }
 
 /// `reflect.DeepEqual`: the types must be the same too.
-pub(super) fn equal_deeply(
-    fuel: &Fuel,
-    a: &Val<'_>,
-    b: &Val<'_>,
-    depth: usize,
-) -> Result<bool, String> {
+pub(super) fn equal_deeply(fuel: &Fuel, a: &Val<'_>, b: &Val<'_>, depth: usize) -> Result<bool, String> {
     fuel.burn(1)?;
     if depth > DEEPEST_VALUE {
         return Err("a value nests too deep to be compared".into());

@@ -17,9 +17,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         }
         Ok(Val::map(entries))
     }),
-    function("get", "ms", |a| {
-        Ok(a.map(0).and_then(|map| map.get(a.text(1))).unwrap_or_else(|| Val::text("")))
-    }),
+    function("get", "ms", |a| Ok(a.map(0).and_then(|map| map.get(a.text(1))).unwrap_or_else(|| Val::text("")))),
     function("hasKey", "ms", |a| Ok(Val::Bool(a.map(0).is_some_and(|map| map.get(a.text(1)).is_some())))),
     function("set", "msa", |a| {
         a.map(0).ok_or("a missing map cannot be set")?.set(a.text(1), a.any(2).clone(), a.fuel)?;

@@ -159,8 +159,7 @@ fn from_json<'v>(value: Value) -> Val<'v> {
         Value::String(text) => Val::text(text),
         Value::Array(items) => Val::list(items.into_iter().map(from_json).collect()),
         Value::Object(map) => {
-            let entries: BTreeMap<_, _> =
-                map.into_iter().map(|(key, value)| (key.into(), from_json(value))).collect();
+            let entries: BTreeMap<_, _> = map.into_iter().map(|(key, value)| (key.into(), from_json(value))).collect();
             Val::map(entries)
         }
     }

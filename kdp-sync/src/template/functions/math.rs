@@ -79,10 +79,7 @@ fn round<'v>(args: &Args<'_, 'v>) -> Result<Val<'v>, String> {
     Ok(Val::Float(rounded / power))
 }
 
-fn decimals<'v>(
-    values: &[Val<'v>],
-    act: fn(Decimal, Decimal) -> Option<Decimal>,
-) -> Result<Val<'v>, String> {
+fn decimals<'v>(values: &[Val<'v>], act: fn(Decimal, Decimal) -> Option<Decimal>) -> Result<Val<'v>, String> {
     let decimal = |value| Decimal::of(to_float(value)).ok_or("a number is too large or none at all");
     let (first, rest) = values.split_first().ok_or("an argument is missing")?;
     let result = rest.iter().try_fold(decimal(first)?, |sum, value| {

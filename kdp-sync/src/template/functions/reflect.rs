@@ -6,7 +6,7 @@ use crate::template::value::Val;
 pub(super) const FUNCTIONS: &[Function] = &[
     function("default", "aa*", |a| {
         let given = a.rest(1).first().filter(|given| !is_empty(given));
-        Ok(given.unwrap_or(a.any(0)).clone())
+        Ok(given.unwrap_or_else(|| a.any(0)).clone())
     }),
     function("empty", "a", |a| Ok(Val::Bool(is_empty(a.any(0))))),
     function("coalesce", "a*", |a| Ok(a.values.iter().find(|value| !is_empty(value)).cloned().unwrap_or(Val::Nil))),

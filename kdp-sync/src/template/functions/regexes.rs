@@ -29,10 +29,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function("regexSplit", "ssi", split),
     function("mustRegexSplit", "ssi", split),
     function("regexQuoteMeta", "s", |a| {
-        Ok(Val::text(a.text(0).chars().flat_map(|c| {
-            let escape = r"\.+*?()|[]{}^$".contains(c).then_some('\\');
-            escape.into_iter().chain([c])
-        }).collect::<String>()))
+        Ok(Val::text(
+            a.text(0)
+                .chars()
+                .flat_map(|c| {
+                    let escape = r"\.+*?()|[]{}^$".contains(c).then_some('\\');
+                    escape.into_iter().chain([c])
+                })
+                .collect::<String>(),
+        ))
     }),
 ];
 

@@ -16,8 +16,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function("trim", "s", |a| Ok(Val::text(a.text(0).trim()))),
     function("trimAll", "ss", trim_all),
     function("trimall", "ss", trim_all),
-    function("trimPrefix", "ss", |a| Ok(Val::text(a.text(1).strip_prefix(a.text(0)).unwrap_or(a.text(1))))),
-    function("trimSuffix", "ss", |a| Ok(Val::text(a.text(1).strip_suffix(a.text(0)).unwrap_or(a.text(1))))),
+    function("trimPrefix", "ss", |a| Ok(Val::text(a.text(1).strip_prefix(a.text(0)).unwrap_or_else(|| a.text(1))))),
+    function("trimSuffix", "ss", |a| Ok(Val::text(a.text(1).strip_suffix(a.text(0)).unwrap_or_else(|| a.text(1))))),
     function("hasPrefix", "ss", |a| Ok(Val::Bool(a.text(1).starts_with(a.text(0))))),
     function("hasSuffix", "ss", |a| Ok(Val::Bool(a.text(1).ends_with(a.text(0))))),
     function("contains", "ss", |a| Ok(Val::Bool(a.text(1).contains(a.text(0))))),
@@ -54,7 +54,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(Val::text(texts.join(" ")))
     }),
     function("squote", "a*", |a| {
-        let texts = present(a).map(|value| Ok(format!("'{}'", a.strval(value)?))).collect::<Result<Vec<_>, String>>()?;
+        let texts =
+            present(a).map(|value| Ok(format!("'{}'", a.strval(value)?))).collect::<Result<Vec<_>, String>>()?;
         Ok(Val::text(texts.join(" ")))
     }),
     function("cat", "a*", |a| {

@@ -9,26 +9,41 @@ use crate::template::{fuel::Text, value::Val};
 pub(super) const FUNCTIONS: &[Function] = &[
     function("title", "s", |a| {
         let mut before = ' ';
-        Ok(Val::text(a.text(0).chars().map(|c| {
-            let starts = is_separator(before);
-            before = c;
-            if starts { upper_char(c) } else { c }
-        }).collect::<String>()))
+        Ok(Val::text(
+            a.text(0)
+                .chars()
+                .map(|c| {
+                    let starts = is_separator(before);
+                    before = c;
+                    if starts { upper_char(c) } else { c }
+                })
+                .collect::<String>(),
+        ))
     }),
     function("untitle", "s", |a| {
         let mut before = ' ';
-        Ok(Val::text(a.text(0).chars().map(|c| {
-            let starts = before.is_whitespace();
-            before = c;
-            if starts { lower_char(c) } else { c }
-        }).collect::<String>()))
+        Ok(Val::text(
+            a.text(0)
+                .chars()
+                .map(|c| {
+                    let starts = before.is_whitespace();
+                    before = c;
+                    if starts { lower_char(c) } else { c }
+                })
+                .collect::<String>(),
+        ))
     }),
     function("swapcase", "s", |a| {
-        Ok(Val::text(a.text(0).chars().map(|c| match c {
-            _ if c.is_uppercase() => lower_char(c),
-            _ if c.is_lowercase() => upper_char(c),
-            _ => c,
-        }).collect::<String>()))
+        Ok(Val::text(
+            a.text(0)
+                .chars()
+                .map(|c| match c {
+                    _ if c.is_uppercase() => lower_char(c),
+                    _ if c.is_lowercase() => upper_char(c),
+                    _ => c,
+                })
+                .collect::<String>(),
+        ))
     }),
     function("nospace", "s", |a| {
         ascii(a.text(0))?;
@@ -38,15 +53,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ascii(a.text(0))?;
         Ok(Val::text(a.text(0).split_whitespace().filter_map(|word| word.chars().next()).collect::<String>()))
     }),
-    function("abbrev", "is", |a| {
-        if a.int(0) < 4 { Ok(Val::text(a.text(1))) } else { abbreviate(a.text(1), 0, a.int(0)) }
-    }),
+    function(
+        "abbrev",
+        "is",
+        |a| {
+            if a.int(0) < 4 { Ok(Val::text(a.text(1))) } else { abbreviate(a.text(1), 0, a.int(0)) }
+        },
+    ),
     function("abbrevboth", "iis", |a| {
         let (left, right) = (a.int(0), a.int(1));
         if right < 4 || (left > 0 && right < 7) { Ok(Val::text(a.text(2))) } else { abbreviate(a.text(2), left, right) }
     }),
-    function("wrap", "is", |a| wrap(a, a.int(0), "", a.text(1))),
-    function("wrapWith", "iss", |a| wrap(a, a.int(0), a.text(1), a.text(2))),
+    function("wrap", "is", |a| wrap(a, LongWords::Stay, "", a.text(1))),
+    function("wrapWith", "iss", |a| wrap(a, LongWords::Break, a.text(1), a.text(2))),
 ];
 
 /// Go takes these strings apart into bytes, and makes characters of those.
@@ -95,9 +114,16 @@ fn abbreviate<'v>(text: &str, offset: i64, width: i64) -> Result<Val<'v>, String
     }
 }
 
-/// Breaks lines at spaces, and words where they are longer than a line.
-fn wrap<'v>(args: &Args<'_, 'v>, width: i64, line_break: &str, text: &str) -> Result<Val<'v>, String> {
-    let width = usize::try_from(width).unwrap_or(1).max(1);
+/// What becomes of words that are longer than a line.
+#[derive(Clone, Copy)]
+enum LongWords {
+    Stay,
+    Break,
+}
+
+/// Breaks lines at spaces.
+fn wrap<'v>(args: &Args<'_, 'v>, long: LongWords, line_break: &str, text: &str) -> Result<Val<'v>, String> {
+    let width = usize::try_from(args.int(0)).unwrap_or(1).max(1);
     let line_break = if line_break.is_empty() { "\n" } else { line_break };
     let mut out = Text::new(args.fuel);
     let mut offset = 0;
@@ -108,9 +134,14 @@ fn wrap<'v>(args: &Args<'_, 'v>, width: i64, line_break: &str, text: &str) -> Re
             continue;
         }
         let line = &text.as_bytes()[offset..=offset + width];
-        let (end, next) = match line.iter().rposition(|byte| *byte == b' ') {
-            Some(space) => (offset + space, offset + space + 1),
-            None => (offset + width, offset + width),
+        let space = line.iter().rposition(|byte| *byte == b' ').map(|space| offset + space);
+        let (end, next) = match (space, long) {
+            (Some(space), _) => (space, space + 1),
+            (None, LongWords::Break) => (offset + width, offset + width),
+            (None, LongWords::Stay) => match get(offset + width, text.len())?.find(' ') {
+                Some(space) => (offset + width + space, offset + width + space + 1),
+                None => break,
+            },
         };
         out.push(get(offset, end)?)?;
         out.push(line_break)?;

@@ -29,16 +29,28 @@ fn no_construct_hides_what_is_read() {
     reads("{{ (.Object).spec.a }}", &["Object"]);
     reads("{{ dig \"spec\" \"a\" \"\" .Object }}", &["Object"]);
     reads("{{ .Object.a | default .Object.b | trunc (len .Object.c) }}", &["Object.a", "Object.b", "Object.c"]);
-    reads("{{ define \"t\" }}{{ .Object.a }}{{ $.Object.b }}{{ end }}{{ template \"t\" . }}", &["Object.a", "Object.b"]);
+    reads(
+        "{{ define \"t\" }}{{ .Object.a }}{{ $.Object.b }}{{ end }}{{ template \"t\" . }}",
+        &["Object.a", "Object.b"],
+    );
     reads("{{ define \"t\" }}{{ .a }}{{ $.b }}{{ end }}{{ template \"t\" .Object.x }}", &["Object.x"]);
     reads("{{ define \"t\" }}{{ .Object.a }}{{ end }}{{ template \"t\" }}{{ template \"t\" $ }}", &["Object.a"]);
-    reads("{{ define \"t\" }}{{ .Object.a }}{{ end }}{{ template \"t\" (print .Object.x) }}{{ template \"t\" . }}", &["Object.a", "Object.x"]);
+    reads(
+        "{{ define \"t\" }}{{ .Object.a }}{{ end }}{{ template \"t\" (print .Object.x) }}{{ template \"t\" . }}",
+        &["Object.a", "Object.x"],
+    );
     reads("{{ define \"t\" }}{{ .Object.a }}{{ template \"t\" . }}{{ end }}{{ template \"t\" (.) }}", &[""]);
     reads("{{ define \"t\" }}{{ .Object.a }}{{ template \"t\" . }}{{ end }}{{ template \"t\" . }}", &["Object.a"]);
-    reads("{{ with .Object.x }}{{ template \"t\" $ }}{{ end }}{{ define \"t\" }}{{ .Object.a }}{{ end }}", &["Object.a", "Object.x"]);
+    reads(
+        "{{ with .Object.x }}{{ template \"t\" $ }}{{ end }}{{ define \"t\" }}{{ .Object.a }}{{ end }}",
+        &["Object.a", "Object.x"],
+    );
     reads("{{ block \"b\" .Object.x }}{{ .a }}{{ end }}", &["Object.x"]);
     reads("{{ $d := dict }}{{ $_ := set $d \"k\" .Object.a }}{{ $d.k }}", &["Object.a"]);
-    reads("{{ with $x := .Object.a }}{{ with .b }}{{ $x.c }}{{ $.Object.d }}{{ end }}{{ end }}", &["Object.a", "Object.d"]);
+    reads(
+        "{{ with $x := .Object.a }}{{ with .b }}{{ $x.c }}{{ $.Object.d }}{{ end }}{{ end }}",
+        &["Object.a", "Object.d"],
+    );
 }
 
 #[track_caller]
