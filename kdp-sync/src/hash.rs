@@ -41,6 +41,16 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// Adler-32 of RFC 1950.
+pub(crate) fn adler32(data: &[u8]) -> u32 {
+    const MODULUS: u32 = 65_521;
+    let (low, high) = data.iter().fold((1, 0), |(low, high), byte| {
+        let low = (low + u32::from(*byte)) % MODULUS;
+        (low, (high + low) % MODULUS)
+    });
+    high << 16 | low
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,7 @@ use crate::{
     diagnostic::Diagnostics,
     path::{self, Path},
     rewrite::RegexReplace,
-    template::{Dialect, Scope, Template, Val},
+    template::{Dialect, Scope, Template},
 };
 
 /// Rewrites in the order they are applied.
@@ -119,7 +119,7 @@ impl Mutation {
             Action::Regex(replace) => replace.apply(&path::text(found.as_deref())).into(),
             Action::Template(template) => {
                 let scope = Scope::default()
-                    .with("Value", Val::Found(found.as_deref()))
+                    .with_found("Value", found.as_deref())
                     .with_json("LocalObject", object)
                     .with_json("RemoteObject", other);
                 template.render(&scope).map_err(|e| e.to_string())?.into()

@@ -93,9 +93,10 @@ impl Naming {
     }
 }
 
-/// Whether what the template gives contains the name of the order's workspace.
+/// Whether what the template gives tells the order's workspace. The path does not count: it is
+/// empty unless asked for, and another workspace may have it later.
 pub(crate) fn names_workspace(template: &Template) -> bool {
-    template.reads().iter().any(|keys| matches!(keys[..], ["ClusterName" | "ClusterPath"]))
+    template.tells("ClusterName")
 }
 
 /// Longer names first, because some are the beginning of others.

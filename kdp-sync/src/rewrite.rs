@@ -1,5 +1,9 @@
 //! Regular expressions that rewrite text, with Go's expansion of `$1` and `${name}`.
 
+pub(crate) mod pattern;
+
+use std::convert::Infallible;
+
 use regex::Regex;
 
 /// Replaces every match of a pattern, or the whole text when there is no pattern.
@@ -13,13 +17,7 @@ impl RegexReplace {
     /// # Errors
     /// When the pattern is not a regular expression.
     pub(crate) fn new(pattern: &str, replacement: &str) -> Result<Self, String> {
-        let pattern = if pattern.is_empty() {
-            None
-        } else {
-            // The last line of the error says what is wrong; those before draw the pattern.
-            let last_line = |e: regex::Error| e.to_string().lines().last().unwrap_or_default().trim().to_owned();
-            Some(Regex::new(pattern).map_err(last_line)?)
-        };
+        let pattern = if pattern.is_empty() { None } else { Some(pattern::compile(pattern)?) };
         Ok(Self { pattern, replacement: replacement.into() })
     }
 
@@ -29,10 +27,20 @@ impl RegexReplace {
     }
 
     pub(crate) fn apply(&self, text: &str) -> String {
-        match &self.pattern {
-            Some(pattern) => pattern.replace_all(text, self.replacement.as_str()).into_owned(),
-            None => self.replacement.clone(),
+        let Some(pattern) = &self.pattern else { return self.replacement.clone() };
+        let mut out = String::with_capacity(text.len());
+        let mut copied = 0;
+        for groups in pattern.captures_iter(text) {
+            let Some(whole) = groups.get(0) else { continue };
+            out.push_str(&text[copied..whole.start()]);
+            copied = whole.end();
+            let Ok(()) = pattern::expand(&self.replacement, &groups, &mut |piece| {
+                out.push_str(piece);
+                Ok::<(), Infallible>(())
+            });
         }
+        out.push_str(&text[copied..]);
+        out
     }
 }
 

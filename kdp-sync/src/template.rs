@@ -1,19 +1,29 @@
-//! A subset of Go's template language, as much as names and values of objects need.
+//! Go's template language, for names and values of objects.
 //!
-//! Fields, variables, pipelines, literals, function calls, parentheses, `if`/`else`/`with` and
-//! white-space trimming behave as in Go. Whatever is outside the subset (`range`, `define`, `block`,
-//! `template`), every unknown function, and the functions that read the environment or give another
-//! result each time are refused when the template is parsed, never passed through.
+//! Two of Go's engines are spoken here, with the functions of sprig 3.3; output is the same to the
+//! byte. Functions that read the environment or give another result each time, and every unknown
+//! one, are refused when the template is parsed, never passed through. What a template may cost is
+//! bounded, because tenants choose the data.
 
+mod claims;
 mod exec;
+mod fmt;
+mod found;
+mod fuel;
 mod functions;
+mod html;
 mod lexer;
+mod number;
 mod parser;
+mod reads;
+mod scope;
+mod semver;
+mod tree;
 mod value;
 
-pub(crate) use value::{Scope, Val};
+pub(crate) use scope::Scope;
 
-use parser::Node;
+use parser::Parsed;
 
 /// Which of Go's two engines a template is written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +38,7 @@ pub(crate) enum Dialect {
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
     dialect: Dialect,
-    nodes: Vec<Node>,
+    parsed: Parsed,
 }
 
 /// Why a text is not a template, or why it cannot be rendered.
@@ -44,24 +54,41 @@ impl TemplateError {
 
 impl Template {
     pub(crate) fn parse(text: &str, dialect: Dialect) -> Result<Self, TemplateError> {
-        let pieces = lexer::pieces(text)?;
-        if dialect == Dialect::Html && pieces.iter().any(lexer::Piece::is_markup) {
-            return Err(TemplateError::new("'<' outside of {{ }} would start HTML markup, which is not supported"));
+        let mut pieces = lexer::pieces(text)?;
+        if dialect == Dialect::Html {
+            html::check_text(&mut pieces)?;
         }
-        Ok(Self { dialect, nodes: parser::parse(pieces, dialect)? })
+        let parsed = parser::parse(pieces, dialect)?;
+        if dialect == Dialect::Html {
+            html::check_pipes(&parsed)?;
+        }
+        Ok(Self { dialect, parsed })
     }
 
-    /// The fields of the scope that the template reads, as far as it names them. Inside of `with`,
-    /// where `.` is something else, fields count as fields of the scope.
+    /// The fields of the scope that the template may read, in part or as a whole. A field that is
+    /// read as part of another may be left out, never the other way round; an empty path stands
+    /// for everything.
     pub(crate) fn reads(&self) -> Vec<Vec<&str>> {
-        let mut found = Vec::new();
-        parser::reads(&self.nodes, &mut found);
-        found
+        reads::of(&self.parsed)
+    }
+
+    /// Whether two outputs can be the same only if the variable was: whatever else the template
+    /// prints, its value can be told from the output.
+    ///
+    /// The variable's values must be of letters and digits.
+    pub(crate) fn tells(&self, variable: &str) -> bool {
+        claims::tells(&self.parsed, variable)
+    }
+
+    /// Whether the output is the value at this path, between text that is always the same.
+    pub(crate) fn is_only(&self, path: &[&str]) -> bool {
+        claims::is_only(&self.parsed, path)
     }
 
     /// The text with surrounding white space removed.
     pub(crate) fn render(&self, scope: &Scope<'_>) -> Result<String, TemplateError> {
-        Ok(exec::render(&self.nodes, scope, self.dialect)?.trim().to_owned())
+        let text = exec::render(&self.parsed, scope, self.dialect).map_err(TemplateError)?;
+        Ok(text.trim().to_owned())
     }
 }
 

@@ -1,127 +1,322 @@
 //! Renders a tree.
 
-use std::borrow::Cow;
+use std::mem;
 
 use super::{
-    Dialect, TemplateError,
-    parser::{Expr, Node},
-    value::{Scope, Val},
+    Dialect, fmt,
+    fuel::{DEEPEST, Fuel, Text},
+    functions::{Args, Function},
+    html,
+    parser::Parsed,
+    scope::Scope,
+    tree::{Branch, Expr, Node, Number, Pipe},
+    value::{IntType, Val},
 };
 
-pub(super) fn render(nodes: &[Node], scope: &Scope<'_>, dialect: Dialect) -> Result<String, TemplateError> {
-    let mut renderer = Renderer { scope, dialect, dots: Vec::new(), variables: Vec::new(), out: String::new() };
-    renderer.nodes(nodes)?;
-    Ok(renderer.out)
+pub(super) fn render(parsed: &Parsed, scope: &Scope<'_>, dialect: Dialect) -> Result<String, String> {
+    let fuel = Fuel::full();
+    let variables = vec![("", Val::Root)];
+    let mut renderer = Renderer { parsed, scope, dialect, out: Text::new(&fuel), fuel: &fuel, variables, depth: 0 };
+    renderer.nodes(&parsed.main, &Val::Root)?;
+    Ok(renderer.out.finish())
+}
+
+/// What a loop does after a part of its body.
+#[derive(PartialEq)]
+enum Flow {
+    On,
+    Break,
+    Continue,
 }
 
 struct Renderer<'s, 'v> {
+    parsed: &'s Parsed,
     scope: &'s Scope<'v>,
     dialect: Dialect,
-    /// What `.` means inside of `with`; the scope when empty.
-    dots: Vec<Val<'v>>,
+    fuel: &'s Fuel,
+    out: Text<'s>,
+    /// Innermost last; the first is `$`.
     variables: Vec<(&'s str, Val<'v>)>,
-    out: String,
+    depth: usize,
 }
 
 impl<'s, 'v> Renderer<'s, 'v> {
-    fn nodes(&mut self, nodes: &'s [Node]) -> Result<(), TemplateError> {
-        let known = self.variables.len();
+    fn deeper<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(format!("templates and blocks nest deeper than {DEEPEST}"));
+        }
+        let result = act(self)?;
+        self.depth -= 1;
+        Ok(result)
+    }
+
+    fn nodes(&mut self, nodes: &'s [Node], dot: &Val<'v>) -> Result<Flow, String> {
         for node in nodes {
+            self.fuel.burn(1)?;
             match node {
-                Node::Text(text) => self.out.push_str(text),
-                Node::Output(expr) => {
-                    let value = self.eval(expr)?;
-                    self.print(&value);
-                }
-                Node::Set { name, is_new, value } => {
-                    let value = self.eval(value)?;
-                    match self.variables.iter_mut().rev().find(|(known, _)| known == name) {
-                        Some((_, old)) if !is_new => *old = value,
-                        _ => self.variables.push((name, value)),
+                Node::Text(text) => self.out.push(text)?,
+                Node::Action(pipe) => {
+                    let value = self.pipe(pipe, dot)?;
+                    if pipe.variables.is_empty() {
+                        self.print(pipe, &value)?;
                     }
                 }
-                Node::If { condition, then, otherwise } => {
-                    let branch = if self.eval(condition)?.is_true() { then } else { otherwise };
-                    self.nodes(branch)?;
-                }
-                Node::With { value, then, otherwise } => {
-                    let value = self.eval(value)?;
-                    if value.is_true() {
-                        self.dots.push(value);
-                        self.nodes(then)?;
-                        self.dots.pop();
-                    } else {
-                        self.nodes(otherwise)?;
+                Node::If(_) | Node::With(_) | Node::Range(_) | Node::Call { .. } => {
+                    let flow = self.deeper(|renderer| renderer.block(node, dot))?;
+                    if flow != Flow::On {
+                        return Ok(flow);
                     }
                 }
+                Node::Break => return Ok(Flow::Break),
+                Node::Continue => return Ok(Flow::Continue),
             }
         }
+        Ok(Flow::On)
+    }
+
+    /// Variables set in a block end with it.
+    fn block(&mut self, node: &'s Node, dot: &Val<'v>) -> Result<Flow, String> {
+        let known = self.variables.len();
+        let flow = match node {
+            Node::If(branch) => {
+                let truth = self.pipe(&branch.pipe, dot)?.is_true();
+                self.nodes(if truth { &branch.body } else { &branch.otherwise }, dot)?
+            }
+            Node::With(branch) => {
+                let value = self.pipe(&branch.pipe, dot)?;
+                if value.is_true() { self.nodes(&branch.body, &value)? } else { self.nodes(&branch.otherwise, dot)? }
+            }
+            Node::Range(branch) => self.range(branch, dot)?,
+            Node::Call { name, dot: pipe } => {
+                let body = self.parsed.defined.get(name).ok_or_else(|| format!("template {name:?} is not defined"))?;
+                let inner = pipe.as_ref().map_or(Ok(Val::Nil), |pipe| self.pipe(pipe, dot))?;
+                let outer = mem::replace(&mut self.variables, vec![("", inner.clone())]);
+                let flow = self.nodes(body, &inner)?;
+                self.variables = outer;
+                flow
+            }
+            Node::Text(_) | Node::Action(_) | Node::Break | Node::Continue => Flow::On,
+        };
         self.variables.truncate(known);
+        Ok(flow)
+    }
+
+    fn range(&mut self, branch: &'s Branch, dot: &Val<'v>) -> Result<Flow, String> {
+        let value = self.pipe(&branch.pipe, dot)?;
+        let over = |key: Val<'v>, value: Val<'v>| (key, value);
+        let rounds: Box<dyn Iterator<Item = (Val<'v>, Val<'v>)>> = match &value {
+            Val::Int(_, _) if branch.pipe.variables.len() > 1 => {
+                return Err("a range over a number has one variable only".into());
+            }
+            Val::Int(count, kind) => {
+                let kind = *kind;
+                Box::new((0..*count).map(move |at| over(Val::Nil, Val::Int(at, kind))))
+            }
+            Val::List(list) => {
+                Box::new(list.items().iter().enumerate().map(move |(at, item)| over(Val::int(at), item.clone())))
+            }
+            Val::Map(map) => {
+                self.fuel.burn(map.len())?;
+                Box::new(map.entries().into_iter().map(move |(key, value)| over(Val::Text(key), value)))
+            }
+            Val::Nil => Box::new(std::iter::empty()),
+            other => return Err(format!("range cannot go over a {}", other.type_name())),
+        };
+        let known = self.variables.len();
+        let mut is_empty = true;
+        for (key, element) in rounds {
+            is_empty = false;
+            self.fuel.burn(1)?;
+            match (&branch.pipe.variables[..], branch.pipe.is_assignment) {
+                ([], _) => {}
+                ([one], false) => self.variables[known - 1] = (one, element.clone()),
+                ([first, second, ..], false) => {
+                    self.variables[known - 2] = (first, key);
+                    self.variables[known - 1] = (second, element.clone());
+                }
+                ([one], true) => self.set(one, &element)?,
+                ([first, second, ..], true) => {
+                    self.set(first, &key)?;
+                    self.set(second, &element)?;
+                }
+            }
+            let flow = self.nodes(&branch.body, &element)?;
+            self.variables.truncate(known);
+            if flow == Flow::Break {
+                break;
+            }
+        }
+        if is_empty { self.nodes(&branch.otherwise, dot) } else { Ok(Flow::On) }
+    }
+
+    fn set(&mut self, name: &str, value: &Val<'v>) -> Result<(), String> {
+        let found = self.variables.iter_mut().rev().find(|(known, _)| *known == name);
+        let (_, old) = found.ok_or_else(|| format!("undefined variable ${name}"))?;
+        *old = value.clone();
         Ok(())
     }
 
-    fn print(&mut self, value: &Val<'_>) {
+    fn print(&mut self, pipe: &Pipe, value: &Val<'_>) -> Result<(), String> {
         match self.dialect {
-            Dialect::Text => self.out.push_str(&value.print()),
-            Dialect::Html if value.is_missing() => {}
-            Dialect::Html => self.out.extend(value.print().chars().map(escape)),
+            Dialect::Text => {
+                let text = fmt::template_text(self.fuel, value)?;
+                self.out.push(&text)
+            }
+            // A pipeline that escapes by itself is not escaped again.
+            Dialect::Html if html::is_escaped(pipe) => {
+                let text = fmt::template_text(self.fuel, value)?;
+                self.out.push(&text)
+            }
+            Dialect::Html if value.is_nil() => Ok(()),
+            Dialect::Html => {
+                let text = fmt::template_text(self.fuel, value)?;
+                html::escape(&text).try_for_each(|piece| self.out.push(&piece))
+            }
         }
     }
 
-    fn eval(&self, expr: &Expr) -> Result<Val<'v>, TemplateError> {
-        match expr {
-            Expr::Literal(value) => Ok(Val::of(value.clone())),
-            Expr::Dot(fields) => match self.dots.last() {
-                Some(dot) => walk(dot.clone(), fields),
-                None => self.root(fields),
-            },
-            Expr::Variable(name, fields) if name.is_empty() => self.root(fields),
-            Expr::Variable(name, fields) => {
-                let value = self.variables.iter().rev().find(|(known, _)| known == name);
-                let (_, value) = value.ok_or_else(|| TemplateError::new(format!("undefined variable ${name}")))?;
-                walk(value.clone(), fields)
+    fn pipe(&mut self, pipe: &'s Pipe, dot: &Val<'v>) -> Result<Val<'v>, String> {
+        self.deeper(|renderer| {
+            let mut last = None;
+            for command in &pipe.commands {
+                last = Some(renderer.command(command, last, dot)?);
             }
-            Expr::Field(inner, fields) => walk(self.eval(inner)?, fields),
-            Expr::Call(function, args) => {
-                // `and` and `or` look no further than they must, so that the first argument can
-                // guard the others.
-                if let Some(stops_at) = function.stops_at() {
-                    let (last, first) =
-                        args.split_last().ok_or_else(|| TemplateError::new("an argument is missing"))?;
-                    for arg in first {
-                        let value = self.eval(arg)?;
-                        if value.is_true() == stops_at {
-                            return Ok(value);
-                        }
-                    }
-                    return self.eval(last);
+            let value = last.unwrap_or(Val::Nil);
+            for name in &pipe.variables {
+                if pipe.is_assignment {
+                    renderer.set(name, &value)?;
+                } else {
+                    renderer.variables.push((name, value.clone()));
                 }
-                let args = args.iter().map(|arg| self.eval(arg)).collect::<Result<Vec<_>, _>>()?;
-                function.call(&args).map(|value| Val::Json(Cow::Owned(value)))
             }
+            Ok(value)
+        })
+    }
+
+    fn command(&mut self, words: &'s [Expr], last: Option<Val<'v>>, dot: &Val<'v>) -> Result<Val<'v>, String> {
+        self.fuel.burn(1)?;
+        let (first, args) = words.split_first().expect("the parser makes no empty command");
+        match first {
+            Expr::Function(function) => self.call(function, args, last, dot),
+            Expr::Field(names) => self.fields(dot.clone(), names, args, last, dot),
+            Expr::Chain(inner, names) => {
+                let value = self.value(inner, dot)?;
+                self.fields(value, names, args, last, dot)
+            }
+            Expr::Variable(name, names) if !names.is_empty() => {
+                let value = self.variable(name)?;
+                self.fields(value, names, args, last, dot)
+            }
+            _ if !args.is_empty() || last.is_some() => Err("only a function takes arguments".into()),
+            _ => self.value(first, dot),
         }
     }
 
-    fn root(&self, fields: &[String]) -> Result<Val<'v>, TemplateError> {
-        let (first, rest) = fields.split_first().ok_or_else(|| TemplateError::new("'.' alone has no value here"))?;
-        walk(self.scope.get(first)?, rest)
+    fn value(&mut self, expr: &'s Expr, dot: &Val<'v>) -> Result<Val<'v>, String> {
+        match expr {
+            Expr::Dot => Ok(dot.clone()),
+            Expr::Nil => Ok(Val::Nil),
+            Expr::Bool(truth) => Ok(Val::Bool(*truth)),
+            Expr::Number(number) => Ok(ideal(*number)),
+            Expr::Text(text) => {
+                self.fuel.burn(text.len())?;
+                Ok(Val::text(text.as_str()))
+            }
+            Expr::Pipe(pipe) => self.pipe(pipe, dot),
+            Expr::Variable(name, names) if names.is_empty() => self.variable(name),
+            _ => self.command(std::slice::from_ref(expr), None, dot),
+        }
+    }
+
+    fn variable(&self, name: &str) -> Result<Val<'v>, String> {
+        // `$` is the first variable, whatever follows.
+        if name.is_empty() {
+            return Ok(self.variables.first().map_or(Val::Nil, |(_, value)| value.clone()));
+        }
+        let found = self.variables.iter().rev().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.clone()).ok_or_else(|| format!("undefined variable ${name}"))
+    }
+
+    /// A chain of fields; only a method at its end may take arguments.
+    fn fields(
+        &mut self,
+        mut value: Val<'v>,
+        names: &[String],
+        args: &'s [Expr],
+        last: Option<Val<'v>>,
+        dot: &Val<'v>,
+    ) -> Result<Val<'v>, String> {
+        let mut given = Vec::new();
+        for arg in args {
+            given.push(self.value(arg, dot)?);
+        }
+        given.extend(last);
+        for (at, name) in names.iter().enumerate() {
+            self.fuel.burn(1)?;
+            let is_last = at + 1 == names.len();
+            let args = if is_last { &given[..] } else { &[] };
+            value = match (&value, args) {
+                (Val::Nil, _) => return Ok(Val::Nil),
+                (Val::Found(found), [Val::Text(path)]) if name == "Get" => Val::Found(found.get(path)?),
+                (_, [_, ..]) => return Err(format!("{name} is not a method, but has arguments")),
+                (Val::Root, _) => self.scope.get(name).map_err(|e| e.to_string())?,
+                (Val::Map(map), _) => match map.get(name) {
+                    Some(Val::Nil) if !is_last => return Err(format!("{name} is null and has no fields")),
+                    Some(value) => value,
+                    None => Val::Nil,
+                },
+                (Val::Found(found), _) => found.method(name)?,
+                (Val::Version(version), _) => version.method(name)?,
+                (other, _) => return Err(format!("a {} has no field {name:?}", other.type_name())),
+            };
+            if let Val::List(list) = &value {
+                self.fuel.burn(list.items().len())?;
+            }
+        }
+        Ok(value)
+    }
+
+    fn call(
+        &mut self,
+        function: &'static Function,
+        words: &'s [Expr],
+        last: Option<Val<'v>>,
+        dot: &Val<'v>,
+    ) -> Result<Val<'v>, String> {
+        function.check_count(words.len() + usize::from(last.is_some()))?;
+        // `and` and `or` look no further than they must, so that the first argument can guard the
+        // others.
+        if let Some(stops_at) = function.stops_at() {
+            let mut value = Val::Nil;
+            for word in words {
+                value = self.value(word, dot)?;
+                if value.is_true() == stops_at {
+                    return Ok(value);
+                }
+            }
+            return Ok(last.unwrap_or(value));
+        }
+        let mut values = Vec::with_capacity(words.len() + 1);
+        for (at, word) in words.iter().enumerate() {
+            let value = match (word, function.parameter(at)) {
+                // A number that is written down becomes what is asked for.
+                (Expr::Number(Number { int: Some(int), .. }), 'i') => Val::Int(*int, IntType::Int),
+                (Expr::Number(Number { float, .. }), 'f') => Val::Float(*float),
+                (Expr::Nil, 's' | 'i' | 'f' | 'b') => return Err(format!("{}: nil fits nowhere here", function.name)),
+                _ => self.value(word, dot)?,
+            };
+            values.push(value);
+        }
+        values.extend(last);
+        function.call(&Args { fuel: self.fuel, values: &values })
     }
 }
 
-fn walk<'v>(value: Val<'v>, fields: &[String]) -> Result<Val<'v>, TemplateError> {
-    fields.iter().try_fold(value, |value, field| value.field(field))
-}
-
-/// The character as `html/template` writes it in text.
-fn escape(c: char) -> Cow<'static, str> {
-    match c {
-        '&' => "&amp;".into(),
-        '<' => "&lt;".into(),
-        '>' => "&gt;".into(),
-        '"' => "&#34;".into(),
-        '\'' => "&#39;".into(),
-        '+' => "&#43;".into(),
-        '\0' => "\u{fffd}".into(),
-        _ => c.to_string().into(),
+/// The type of a number where nothing asks for one.
+fn ideal<'v>(number: Number) -> Val<'v> {
+    match number {
+        Number { is_float: false, int: Some(int), .. } => Val::Int(int, IntType::Int),
+        Number { float, .. } => Val::Float(float),
     }
 }

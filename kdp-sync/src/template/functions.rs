@@ -1,205 +1,109 @@
 //! The functions a template may call, by name.
 //!
-//! Semantics are those of Go's builtins and of sprig. A function that needs a string refuses
-//! anything else, as Go does, so that a missing value never turns into part of a name.
+//! Semantics and types are those of Go's builtins and of sprig 3.3. Where Go would make text that
+//! is not UTF-8, which no object can hold, there is an error.
 
-mod printf;
+mod builtin;
+mod dicts;
+mod digests;
+mod encode;
+mod lists;
+mod math;
+mod paths;
+mod reflect;
+mod refused;
+mod regexes;
+mod strings;
+mod urls;
+mod words;
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use serde_json::Value;
-use sha2::{Digest, Sha256};
+use std::rc::Rc;
 
 use super::{
     Dialect, TemplateError,
-    value::{Val, is_empty, print, type_name},
+    fuel::Fuel,
+    value::{IntType, List, Map, Val},
 };
-use crate::hash;
 
-/// A function, and how many arguments it takes.
+/// A function and the types of its parameters.
 #[derive(Debug)]
 pub(super) struct Function {
-    name: &'static str,
-    least: usize,
-    most: usize,
+    pub(super) name: &'static str,
+    /// A letter for each parameter: `a`ny value, `s`tring, `i`nt, `f`loat, `b`ool, `m`ap; a `*`
+    /// at the end says that the last one may be given any number of times.
+    parameters: &'static str,
     body: Body,
 }
 
+type Plain = for<'a, 'v> fn(&Args<'a, 'v>) -> Result<Val<'v>, String>;
+
 #[derive(Debug)]
 enum Body {
-    Plain(fn(&Args<'_, '_>) -> Result<Value, String>),
+    Plain(Plain),
     /// Gives the first argument whose truth is this, or the last one.
     Until(bool),
 }
 
-const MANY: usize = usize::MAX;
-
-const fn function(
-    name: &'static str,
-    least: usize,
-    most: usize,
-    body: fn(&Args<'_, '_>) -> Result<Value, String>,
-) -> Function {
-    Function { name, least, most, body: Body::Plain(body) }
+const fn function(name: &'static str, parameters: &'static str, body: Plain) -> Function {
+    Function { name, parameters, body: Body::Plain(body) }
 }
 
-/// Functions of both dialects.
-static COMMON: &[Function] = &[
-    Function { name: "and", least: 1, most: MANY, body: Body::Until(false) },
-    Function { name: "or", least: 1, most: MANY, body: Body::Until(true) },
-    function("not", 1, 1, |a| Ok((!a.0[0].is_true()).into())),
-    function("eq", 2, MANY, |a| {
-        a.rest(1).iter().try_fold(false, |found, other| Ok(found || equal(a.get(0), other.json())?)).map(Value::from)
-    }),
-    function("ne", 2, 2, |a| Ok((!equal(a.get(0), a.get(1))?).into())),
-    function("lt", 2, 2, |a| Ok(compare(a)?.is_lt().into())),
-    function("le", 2, 2, |a| Ok(compare(a)?.is_le().into())),
-    function("gt", 2, 2, |a| Ok(compare(a)?.is_gt().into())),
-    function("ge", 2, 2, |a| Ok(compare(a)?.is_ge().into())),
-    function("index", 1, MANY, index),
-    function("len", 1, 1, |a| match a.get(0) {
-        Value::String(text) => Ok(text.len().into()),
-        Value::Array(items) => Ok(items.len().into()),
-        Value::Object(map) => Ok(map.len().into()),
-        other => Err(format!("a {} has no length", type_name(other))),
-    }),
-    function("print", 0, MANY, |a| Ok(a.print_all().concat().into())),
-    function("println", 0, MANY, |a| Ok((a.print_all().join(" ") + "\n").into())),
-    function("printf", 1, MANY, |a| printf::printf(a.str(0)?, a.rest(1)).map(Value::from)),
-    function("lower", 1, 1, |a| Ok(a.str(0)?.to_lowercase().into())),
-    function("upper", 1, 1, |a| Ok(a.str(0)?.to_uppercase().into())),
-    function("trim", 1, 1, |a| Ok(a.str(0)?.trim().into())),
-    function("trimAll", 2, 2, |a| {
-        let cut: Vec<char> = a.str(0)?.chars().collect();
-        Ok(a.str(1)?.trim_matches(cut.as_slice()).into())
-    }),
-    function("trimPrefix", 2, 2, |a| Ok(a.str(1)?.strip_prefix(a.str(0)?).unwrap_or(a.str(1)?).into())),
-    function("trimSuffix", 2, 2, |a| Ok(a.str(1)?.strip_suffix(a.str(0)?).unwrap_or(a.str(1)?).into())),
-    function("hasPrefix", 2, 2, |a| Ok(a.str(1)?.starts_with(a.str(0)?).into())),
-    function("hasSuffix", 2, 2, |a| Ok(a.str(1)?.ends_with(a.str(0)?).into())),
-    function("contains", 2, 2, |a| Ok(a.str(1)?.contains(a.str(0)?).into())),
-    function("replace", 3, 3, |a| Ok(a.str(2)?.replace(a.str(0)?, a.str(1)?).into())),
-    function("trunc", 2, 2, |a| Ok(trunc(a.int(0)?, a.str(1)?).into())),
-    function("nospace", 1, 1, |a| Ok(a.str(0)?.chars().filter(|c| !c.is_whitespace()).collect::<String>().into())),
-    function("quote", 0, MANY, |a| Ok(a.quoted(|text| format!("{text:?}")).into())),
-    function("squote", 0, MANY, |a| Ok(a.quoted(|text| format!("'{text}'")).into())),
-    function("default", 1, 2, |a| {
-        Ok(a.rest(1)
-            .first()
-            .map_or_else(|| a.get(0), |given| if is_empty(given.json()) { a.get(0) } else { given.json() })
-            .clone())
-    }),
-    function("empty", 1, 1, |a| Ok(is_empty(a.get(0)).into())),
-    function("coalesce", 0, MANY, |a| {
-        Ok(a.rest(0).iter().map(Val::json).find(|value| !is_empty(value)).cloned().unwrap_or_default())
-    }),
-    function("ternary", 3, 3, |a| match a.get(2) {
-        Value::Bool(true) => Ok(a.get(0).clone()),
-        Value::Bool(false) => Ok(a.get(1).clone()),
-        other => Err(format!("needs a bool, not a {}", type_name(other))),
-    }),
-    function("join", 2, 2, |a| match a.get(1) {
-        Value::Array(items) => {
-            let texts: Vec<_> = items.iter().filter(|item| !item.is_null()).map(print).collect();
-            Ok(texts.join(a.str(0)?).into())
+/// Functions of both dialects. What sprig defines hides what Go defines.
+static COMMON: [&[Function]; 12] = [
+    strings::FUNCTIONS,
+    words::FUNCTIONS,
+    lists::FUNCTIONS,
+    dicts::FUNCTIONS,
+    math::FUNCTIONS,
+    reflect::FUNCTIONS,
+    encode::FUNCTIONS,
+    digests::FUNCTIONS,
+    regexes::FUNCTIONS,
+    paths::FUNCTIONS,
+    urls::FUNCTIONS,
+    builtin::FUNCTIONS,
+];
+
+/// The function of this name.
+pub(super) fn find(name: &str, dialect: Dialect) -> Result<&'static Function, TemplateError> {
+    let naming: &[Function] = if dialect == Dialect::Text { digests::NAMING } else { &[] };
+    let mut all = naming.iter().chain(COMMON.into_iter().flatten());
+    if let Some(function) = all.find(|function| function.name == name) {
+        return Ok(function);
+    }
+    let message = match refused::reason(name) {
+        Some(reason) => format!("function {name:?} is refused: {reason}"),
+        None if digests::NAMING.iter().any(|function| function.name == name) => {
+            format!("function {name:?} is not defined in mutation templates")
         }
-        other => Ok(print(other).into()),
-    }),
-    function("hasKey", 2, 2, |a| Ok(a.map(0)?.contains_key(a.str(1)?).into())),
-    function("get", 2, 2, |a| Ok(a.map(0)?.get(a.str(1)?).cloned().unwrap_or_else(|| "".into()))),
-    function("toString", 1, 1, |a| Ok(a.0[0].print().into())),
-    function("toJson", 1, 1, |a| {
-        let mut line = crate::go_json::line(a.get(0));
-        line.pop();
-        String::from_utf8(line).map(Value::from).map_err(|e| e.to_string())
-    }),
-    function("b64enc", 1, 1, |a| Ok(BASE64_STANDARD.encode(a.str(0)?).into())),
-    function("b64dec", 1, 1, |a| {
-        let bytes = BASE64_STANDARD.decode(a.str(0)?).map_err(|e| e.to_string())?;
-        String::from_utf8(bytes).map(Value::from).map_err(|e| e.to_string())
-    }),
-    function("sha1sum", 1, 1, |a| Ok(hash::sha1(a.str(0)?).into())),
-    function("sha256sum", 1, 1, |a| Ok(hash::hex(&Sha256::digest(a.str(0)?)).into())),
-];
-
-/// Functions of the text dialect only.
-static NAMING: &[Function] = &[
-    function("sha3sum", 1, 1, |a| Ok(hash::sha3(a.str(0)?).into())),
-    function("sha3short", 1, 2, |a| {
-        let length = if a.0.len() == 2 { a.int(1)? } else { 20 };
-        let length = usize::try_from(length).ok().filter(|n| *n > 0).ok_or("the length must be positive")?;
-        Ok(trunc_to(&hash::sha3(a.str(0)?), length).into())
-    }),
-    function("shortHash", 1, 1, |a| match a.get(0) {
-        Value::String(text) => Ok(hash::sha1_short(text).into()),
-        other => Ok(hash::sha1_of_json(other)[..hash::SHORT].into()),
-    }),
-];
-
-/// Functions of sprig that would tell tenants about the agent's surroundings, or that give another
-/// result each time and so would rewrite objects forever.
-static REFUSED: &[&str] = &[
-    "env",
-    "expandenv",
-    "getHostByName",
-    "now",
-    "ago",
-    "date",
-    "dateInZone",
-    "date_in_zone",
-    "htmlDate",
-    "htmlDateInZone",
-    "randAlpha",
-    "randAlphaNum",
-    "randAscii",
-    "randNumeric",
-    "randBytes",
-    "randInt",
-    "shuffle",
-    "uuidv4",
-    "genPrivateKey",
-    "genCA",
-    "genCAWithKey",
-    "genSelfSignedCert",
-    "genSelfSignedCertWithKey",
-    "genSignedCert",
-    "genSignedCertWithKey",
-    "bcrypt",
-    "htpasswd",
-    "encryptAES",
-    "derivePassword",
-    "call",
-];
-
-/// The function of this name; none for a word that is a literal.
-pub(super) fn find(name: &str, dialect: Dialect) -> Result<Option<&'static Function>, TemplateError> {
-    if matches!(name, "true" | "false" | "nil") {
-        return Ok(None);
-    }
-    let naming = if dialect == Dialect::Text { NAMING } else { &[] };
-    if let Some(function) = COMMON.iter().chain(naming).find(|f| f.name == name) {
-        return Ok(Some(function));
-    }
-    let message = if REFUSED.contains(&name) {
-        format!("function {name:?} is refused: it reads the agent's surroundings or gives another result each time")
-    } else if NAMING.iter().any(|f| f.name == name) {
-        format!("function {name:?} is not defined in mutation templates")
-    } else {
-        format!("function {name:?} is not defined")
+        None => format!("function {name:?} is not defined"),
     };
     Err(TemplateError::new(message))
 }
 
+/// The names of all functions.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    COMMON.into_iter().flatten().chain(digests::NAMING).map(|function| function.name)
+}
+
 impl Function {
-    pub(super) fn check_arity(&self, given: usize) -> Result<(), TemplateError> {
-        if (self.least..=self.most).contains(&given) {
+    /// The letter of the parameter at this place.
+    pub(super) fn parameter(&self, at: usize) -> char {
+        let letters = self.parameters.trim_end_matches('*').as_bytes();
+        letters.get(at).or_else(|| letters.last()).map_or('a', |letter| char::from(*letter))
+    }
+
+    pub(super) fn check_count(&self, given: usize) -> Result<(), String> {
+        let least = self.parameters.trim_end_matches('*').len();
+        let fits = match self.parameters.ends_with('*') {
+            true => given + 1 >= least,
+            false => given == least,
+        };
+        if fits {
             return Ok(());
         }
-        let wanted = match (self.least, self.most) {
-            (least, MANY) => format!("at least {least}"),
-            (least, most) if least == most => least.to_string(),
-            (least, most) => format!("{least} to {most}"),
-        };
-        Err(TemplateError::new(format!("{} takes {wanted} arguments, not {given}", self.name)))
+        Err(format!("wrong number of arguments for {}: {given}", self.name))
     }
 
     /// The truth at which arguments are no longer evaluated, for `and` and `or`.
@@ -210,104 +114,111 @@ impl Function {
         }
     }
 
-    pub(super) fn call(&self, args: &[Val<'_>]) -> Result<Value, TemplateError> {
-        let result = match self.body {
-            Body::Plain(body) => body(&Args(args)),
-            Body::Until(truth) => {
-                let found = args.iter().find(|arg| arg.is_true() == truth).or_else(|| args.last());
-                Ok(found.map(|arg| arg.json().clone()).unwrap_or_default())
-            }
+    /// Calls the function; the number of arguments was checked before.
+    pub(super) fn call<'v>(&self, args: &Args<'_, 'v>) -> Result<Val<'v>, String> {
+        let body = match self.body {
+            Body::Plain(body) => body,
+            Body::Until(_) => return Ok(Val::Nil),
         };
-        result.map_err(|message| TemplateError::new(format!("{}: {message}", self.name)))
+        let error = |message: String| format!("{}: {message}", self.name);
+        for (at, value) in args.values.iter().enumerate() {
+            self.check_type(at, value).map_err(error)?;
+            let size = match value {
+                Val::Text(text) => text.len(),
+                Val::List(list) => list.items().len(),
+                Val::Map(map) => map.len(),
+                _ => 1,
+            };
+            args.fuel.burn(size)?;
+        }
+        body(args).map_err(error)
+    }
+
+    fn check_type(&self, at: usize, value: &Val<'_>) -> Result<(), String> {
+        let wanted = match (self.parameter(at), value) {
+            ('s', Val::Text(_))
+            | ('i', Val::Int(_, IntType::Int))
+            | ('f', Val::Float(_))
+            | ('b', Val::Bool(_))
+            | ('m', Val::Nil)
+            | ('a', _) => return Ok(()),
+            ('m', Val::Map(map)) if map.holds_anything() => return Ok(()),
+            ('s', Val::Found(_)) => return Err("needs a string; use .Value.String".into()),
+            ('s', _) => "string",
+            ('i', _) => "int",
+            ('f', _) => "float64",
+            ('b', _) => "bool",
+            _ => "map[string]interface {}",
+        };
+        let given = if value.is_nil() { "missing value" } else { value.type_name() };
+        Err(format!("needs a {wanted}, not a {given}"))
     }
 }
 
-/// Checked access to arguments; the arity is checked before.
-pub(super) struct Args<'a, 'v>(&'a [Val<'v>]);
+/// Checked access to arguments; numbers and types are checked before.
+pub(super) struct Args<'a, 'v> {
+    pub(super) fuel: &'a Fuel,
+    pub(super) values: &'a [Val<'v>],
+}
 
 impl<'a, 'v> Args<'a, 'v> {
-    fn get(&self, at: usize) -> &'a Value {
-        self.0[at].json()
+    fn any(&self, at: usize) -> &'a Val<'v> {
+        self.values.get(at).unwrap_or(&Val::Nil)
     }
 
     fn rest(&self, from: usize) -> &'a [Val<'v>] {
-        &self.0[from..]
+        self.values.get(from..).unwrap_or_default()
     }
 
-    fn str(&self, at: usize) -> Result<&'a str, String> {
-        match &self.0[at] {
-            Val::Json(value) => match value.as_ref() {
-                Value::String(text) => Ok(text),
-                other => Err(format!("needs a string, not a {}", type_name(other))),
-            },
-            Val::Found(_) => Err("needs a string; use .Value.String".into()),
+    fn text(&self, at: usize) -> &'a str {
+        match self.any(at) {
+            Val::Text(text) => text,
+            _ => "",
         }
     }
 
-    fn int(&self, at: usize) -> Result<i64, String> {
-        self.get(at).as_i64().ok_or_else(|| format!("needs an int, not a {}", type_name(self.get(at))))
-    }
-
-    fn map(&self, at: usize) -> Result<&'a serde_json::Map<String, Value>, String> {
-        self.get(at).as_object().ok_or_else(|| format!("needs a map, not a {}", type_name(self.get(at))))
-    }
-
-    fn print_all(&self) -> Vec<String> {
-        self.0.iter().map(Val::print).collect()
-    }
-
-    /// Missing values are left out, as sprig does.
-    fn quoted(&self, quote: fn(&str) -> String) -> String {
-        let quoted: Vec<_> = self.0.iter().filter(|arg| !arg.is_missing()).map(|arg| quote(&arg.print())).collect();
-        quoted.join(" ")
-    }
-}
-
-fn equal(a: &Value, b: &Value) -> Result<bool, String> {
-    if a.is_null() || b.is_null() || type_name(a) == type_name(b) {
-        return Ok(a == b);
-    }
-    Err(format!("a {} cannot be compared with a {}", type_name(a), type_name(b)))
-}
-
-fn compare(args: &Args<'_, '_>) -> Result<std::cmp::Ordering, String> {
-    match (args.get(0), args.get(1)) {
-        (Value::String(a), Value::String(b)) => Ok(a.cmp(b)),
-        (a @ Value::Number(x), b @ Value::Number(y)) if type_name(a) == type_name(b) => {
-            let order = match (x.as_i64(), y.as_i64()) {
-                (Some(x), Some(y)) => Some(x.cmp(&y)),
-                _ => x.as_f64().and_then(|x| x.partial_cmp(&y.as_f64()?)),
-            };
-            order.ok_or_else(|| "the numbers have no order".into())
+    fn int(&self, at: usize) -> i64 {
+        match self.any(at) {
+            Val::Int(int, _) => *int,
+            _ => 0,
         }
-        (a, b) => Err(format!("a {} cannot be ordered with a {}", type_name(a), type_name(b))),
     }
-}
 
-fn index(args: &Args<'_, '_>) -> Result<Value, String> {
-    args.rest(1)
-        .iter()
-        .try_fold(args.get(0), |value, key| match (value, key.json()) {
-            (Value::Object(map), Value::String(key)) => Ok(map.get(key).unwrap_or(&Value::Null)),
-            (Value::Array(items), Value::Number(at)) => {
-                let item = at.as_u64().and_then(|at| items.get(usize::try_from(at).ok()?));
-                item.ok_or_else(|| format!("index {at} is out of range"))
+    fn map(&self, at: usize) -> Option<&'a Map<'v>> {
+        match self.any(at) {
+            Val::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    fn list(&self, at: usize) -> Result<&'a List<'v>, String> {
+        match self.any(at) {
+            Val::List(list) => Ok(list),
+            other => Err(format!("needs a list, not a {}", other.kind())),
+        }
+    }
+
+    /// Text of a known length, which is about to be made.
+    fn making(&self, length: usize) -> Result<(), String> {
+        self.fuel.burn(length)
+    }
+
+    /// What sprig makes text of: strings as they are, everything else as printed.
+    fn strval(&self, value: &Val<'v>) -> Result<Rc<str>, String> {
+        match value {
+            Val::Text(text) => Ok(Rc::clone(text)),
+            other => super::fmt::text(self.fuel, other).map(Into::into),
+        }
+    }
+
+    /// A list of strings out of anything, nil left out.
+    fn strings(&self, value: &Val<'v>) -> Result<Vec<Rc<str>>, String> {
+        match value {
+            Val::Nil => Ok(Vec::new()),
+            Val::List(list) => {
+                list.items().iter().filter(|item| !item.is_nil()).map(|item| self.strval(item)).collect()
             }
-            (value, key) => Err(format!("a {} cannot be indexed with a {}", type_name(value), type_name(key))),
-        })
-        .cloned()
-}
-
-/// The first `length` characters, or the last ones when it is negative.
-fn trunc(length: i64, text: &str) -> &str {
-    let wanted = usize::try_from(length.unsigned_abs()).unwrap_or(usize::MAX);
-    if length >= 0 {
-        return trunc_to(text, wanted);
+            other => Ok(vec![self.strval(other)?]),
+        }
     }
-    let skip = text.chars().count().saturating_sub(wanted);
-    text.char_indices().nth(skip).map_or("", |(at, _)| &text[at..])
-}
-
-fn trunc_to(text: &str, length: usize) -> &str {
-    text.char_indices().nth(length).map_or(text, |(at, _)| &text[..at])
 }

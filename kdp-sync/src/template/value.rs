@@ -1,181 +1,302 @@
-//! Values as templates see them, and how Go prints them.
+//! Values of Go as far as templates can hold them.
 
-use std::borrow::Cow;
+use std::{cell::RefCell, collections::BTreeMap, mem, rc::Rc};
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
-use super::TemplateError;
-use crate::{go_json, path};
+use super::{
+    found::Found,
+    fuel::{DEEPEST_VALUE, Fuel},
+    semver::Version,
+};
 
 /// A value during rendering.
 #[derive(Clone, Debug)]
-pub(crate) enum Val<'a> {
-    /// JSON; null also stands for everything that is missing.
-    Json(Cow<'a, Value>),
-    /// What a path found in an object, with gjson's methods.
-    Found(Option<&'a Value>),
+pub(super) enum Val<'a> {
+    /// What is missing, and JSON's null.
+    Nil,
+    /// All variables of the scope; Go has a struct here, which nothing but its fields can be used of.
+    Root,
+    Bool(bool),
+    Int(i64, IntType),
+    Float(f64),
+    Text(Rc<str>),
+    List(List<'a>),
+    Map(Map<'a>),
+    Found(Found<'a>),
+    Version(Rc<Version>),
+}
+
+/// Go's types of whole numbers; a function that wants an `int` takes no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IntType {
+    Int,
+    Int64,
+    Uint8,
+    Uint64,
+}
+
+/// What a list or map is declared to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Element {
+    Any,
+    Text,
+    Int,
+    List,
+    Found,
+}
+
+/// A list; it never changes.
+#[derive(Clone, Debug)]
+pub(super) struct List<'a> {
+    pub(super) element: Element,
+    /// A nil list is as good as an empty one, but for JSON.
+    pub(super) is_nil: bool,
+    items: Rc<Items<'a>>,
+}
+
+#[derive(Debug)]
+struct Items<'a>(Vec<Val<'a>>);
+
+/// A map, of the scope or made by the template.
+#[derive(Clone, Debug)]
+pub(super) enum Map<'a> {
+    Given(&'a serde_json::Map<String, Value>),
+    Made(Rc<Entries<'a>>),
+}
+
+/// The entries of a map that `set` can change.
+#[derive(Debug)]
+pub(super) struct Entries<'a> {
+    element: Element,
+    entries: RefCell<BTreeMap<Rc<str>, Val<'a>>>,
 }
 
 impl<'a> Val<'a> {
-    pub(crate) const MISSING: Self = Self::Json(Cow::Owned(Value::Null));
-
-    pub(crate) fn text(text: impl Into<String>) -> Self {
-        Self::Json(Cow::Owned(Value::String(text.into())))
+    pub(super) fn text(text: impl Into<Rc<str>>) -> Self {
+        Self::Text(text.into())
     }
 
-    pub(super) fn of(value: impl Into<Value>) -> Self {
-        Self::Json(Cow::Owned(value.into()))
+    pub(super) fn int(value: usize) -> Self {
+        Self::Int(i64::try_from(value).unwrap_or(i64::MAX), IntType::Int)
     }
 
-    pub(super) fn json(&self) -> &Value {
-        match self {
-            Self::Json(value) => value,
-            Self::Found(found) => found.unwrap_or(&Value::Null),
+    pub(super) fn list(items: Vec<Self>) -> Self {
+        Self::List(List::new(items, Element::Any))
+    }
+
+    pub(super) fn texts<T: Into<Rc<str>>>(items: impl IntoIterator<Item = T>) -> Self {
+        Self::List(List::new(items.into_iter().map(Self::text).collect(), Element::Text))
+    }
+
+    pub(super) fn map(entries: BTreeMap<Rc<str>, Self>) -> Self {
+        Self::Map(Map::made(entries, Element::Any))
+    }
+
+    /// Whole numbers are `int64`, as in an unstructured object.
+    pub(super) fn of_json(value: &'a Value) -> Self {
+        match value {
+            Value::Null => Self::Nil,
+            Value::Bool(truth) => Self::Bool(*truth),
+            Value::Number(number) => match number.as_i64() {
+                Some(int) => Self::Int(int, IntType::Int64),
+                None => Self::Float(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            Value::String(text) => Self::text(text.as_str()),
+            Value::Array(items) => Self::list(items.iter().map(Self::of_json).collect()),
+            Value::Object(map) => Self::Map(Map::Given(map)),
         }
     }
 
-    pub(super) fn is_missing(&self) -> bool {
-        matches!(self, Self::Json(value) if value.is_null())
+    pub(super) fn is_nil(&self) -> bool {
+        matches!(self, Self::Nil)
     }
 
     /// Whether `if` takes the branch.
     pub(super) fn is_true(&self) -> bool {
         match self {
-            Self::Found(_) => true,
-            Self::Json(value) => !is_empty(value),
+            Self::Nil => false,
+            Self::Bool(truth) => *truth,
+            Self::Int(int, _) => *int != 0,
+            Self::Float(float) => *float != 0.0,
+            Self::Text(text) => !text.is_empty(),
+            Self::List(list) => !list.items().is_empty(),
+            Self::Map(map) => map.len() != 0,
+            Self::Root | Self::Found(_) | Self::Version(_) => true,
         }
     }
 
-    /// The value of a field.
-    pub(super) fn field(self, name: &str) -> Result<Self, TemplateError> {
+    /// The name that `%T` prints.
+    pub(super) fn type_name(&self) -> &'static str {
         match self {
-            Self::Found(found) => method(found, name),
-            Self::Json(Cow::Borrowed(Value::Object(map))) => {
-                Ok(map.get(name).map_or(Self::MISSING, |value| Self::Json(Cow::Borrowed(value))))
-            }
-            Self::Json(Cow::Owned(Value::Object(mut map))) => Ok(map.remove(name).map_or(Self::MISSING, Self::of)),
-            Self::Json(value) if value.is_null() => {
-                Err(TemplateError::new(format!("cannot take field {name:?} of a missing value")))
-            }
-            Self::Json(value) => {
-                Err(TemplateError::new(format!("cannot take field {name:?} of a {}", type_name(&value))))
-            }
+            Self::Nil => "<nil>",
+            Self::Root => "struct",
+            Self::Bool(_) => "bool",
+            Self::Int(_, IntType::Int) => "int",
+            Self::Int(_, IntType::Int64) => "int64",
+            Self::Int(_, IntType::Uint8) => "uint8",
+            Self::Int(_, IntType::Uint64) => "uint64",
+            Self::Float(_) => "float64",
+            Self::Text(_) => "string",
+            Self::List(list) => match list.element {
+                Element::Any => "[]interface {}",
+                Element::Text => "[]string",
+                Element::Int => "[]int",
+                Element::List => "[][]interface {}",
+                Element::Found => "[]gjson.Result",
+            },
+            Self::Map(map) => match map.element() {
+                Element::Text => "map[string]string",
+                Element::Found => "map[string]gjson.Result",
+                Element::Any | Element::Int | Element::List => "map[string]interface {}",
+            },
+            Self::Found(_) => "gjson.Result",
+            Self::Version(_) => "*semver.Version",
         }
     }
 
-    /// The text Go prints for the value.
-    pub(super) fn print(&self) -> String {
+    pub(super) fn kind(&self) -> &'static str {
         match self {
-            Self::Found(found) => path::text(*found),
-            Self::Json(value) => print(value),
+            Self::Nil => "invalid",
+            Self::List(_) => "slice",
+            Self::Map(_) => "map",
+            Self::Found(_) | Self::Root => "struct",
+            Self::Version(_) => "ptr",
+            _ => self.type_name(),
+        }
+    }
+
+    /// Fails when this is `map`, or may hold it at any depth.
+    fn check_apart(&self, map: &Rc<Entries<'a>>, fuel: &Fuel, depth: usize) -> Result<(), String> {
+        fuel.burn(1)?;
+        match self {
+            Self::List(_) | Self::Map(_) if depth == 0 => Err("a value nests too deep".into()),
+            Self::List(list) => list.items().iter().try_for_each(|item| item.check_apart(map, fuel, depth - 1)),
+            Self::Map(Map::Made(inner)) if Rc::ptr_eq(inner, map) => Err("a map must not hold itself".into()),
+            Self::Map(Map::Made(inner)) => {
+                inner.entries.borrow().values().try_for_each(|value| value.check_apart(map, fuel, depth - 1))
+            }
+            _ => Ok(()),
         }
     }
 }
 
-/// The methods of gjson's result that a template may call.
-fn method<'a>(found: Option<&'a Value>, name: &str) -> Result<Val<'a>, TemplateError> {
-    let number = || match found {
-        Some(Value::Number(n)) => n.as_f64().unwrap_or_default(),
-        Some(Value::Bool(true)) => 1.0,
-        Some(Value::String(text)) => text.parse().unwrap_or_default(),
-        _ => 0.0,
-    };
-    Ok(match name {
-        "String" => Val::text(path::text(found)),
-        "Str" => Val::text(found.and_then(Value::as_str).unwrap_or_default()),
-        "Raw" => Val::text(found.map(Value::to_string).unwrap_or_default()),
-        "Exists" => Val::of(found.is_some()),
-        "Bool" => Val::of(match found {
-            Some(Value::Bool(truth)) => *truth,
-            Some(Value::String(text)) => matches!(text.to_ascii_lowercase().as_str(), "1" | "t" | "true"),
-            _ => number() != 0.0,
-        }),
-        #[expect(clippy::cast_possible_truncation, reason = "an integer part is asked for")]
-        "Int" => Val::of(found.and_then(Value::as_i64).unwrap_or_else(|| number() as i64)),
-        "Float" | "Num" => Val::of(number()),
-        "Value" => found.map_or(Val::MISSING, |value| Val::Json(Cow::Borrowed(value))),
-        _ => return Err(TemplateError::new(format!("a found value has no method {name:?}"))),
-    })
-}
-
-/// The variables of a template, by name.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Scope<'a>(Vec<(&'static str, Val<'a>)>);
-
-impl<'a> Scope<'a> {
-    pub(crate) fn with(mut self, name: &'static str, value: Val<'a>) -> Self {
-        self.0.push((name, value));
-        self
+impl<'a> List<'a> {
+    pub(super) fn new(items: Vec<Val<'a>>, element: Element) -> Self {
+        Self { element, is_nil: false, items: Rc::new(Items(items)) }
     }
 
-    pub(crate) fn with_text(self, name: &'static str, text: &str) -> Self {
-        self.with(name, Val::text(text))
+    pub(super) fn nil(element: Element) -> Self {
+        Self { is_nil: true, ..Self::new(Vec::new(), element) }
     }
 
-    pub(crate) fn with_json(self, name: &'static str, value: &'a Value) -> Self {
-        self.with(name, Val::Json(Cow::Borrowed(value)))
-    }
-
-    pub(super) fn get(&self, name: &str) -> Result<Val<'a>, TemplateError> {
-        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()).ok_or_else(|| {
-            let known: Vec<_> = self.0.iter().map(|(name, _)| *name).collect();
-            TemplateError::new(format!("there is no .{name} here, only .{}", known.join(", .")))
-        })
+    pub(super) fn items(&self) -> &[Val<'a>] {
+        &self.items.0
     }
 }
 
-pub(super) fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Bool(truth) => !truth,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(map) => map.is_empty(),
+impl<'a> Map<'a> {
+    pub(super) fn made(entries: BTreeMap<Rc<str>, Val<'a>>, element: Element) -> Self {
+        Self::Made(Rc::new(Entries { element, entries: RefCell::new(entries) }))
     }
-}
 
-pub(super) fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "missing value",
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_f64() => "float",
-        Value::Number(_) => "int",
-        Value::String(_) => "string",
-        Value::Array(_) => "list",
-        Value::Object(_) => "map",
+    fn element(&self) -> Element {
+        match self {
+            Self::Given(_) => Element::Any,
+            Self::Made(made) => made.element,
+        }
     }
-}
 
-/// Go's `%v`.
-pub(super) fn print(value: &Value) -> String {
-    match value {
-        Value::Null => "<no value>".into(),
-        Value::Bool(truth) => truth.to_string(),
-        Value::Number(number) => print_number(number),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => format!("[{}]", items.iter().map(print_inner).collect::<Vec<_>>().join(" ")),
-        Value::Object(map) => {
-            let pairs: Vec<_> = map.iter().map(|(key, value)| format!("{key}:{}", print_inner(value))).collect();
-            format!("map[{}]", pairs.join(" "))
+    /// Whether the type is `map[string]interface{}`.
+    pub(super) fn holds_anything(&self) -> bool {
+        self.element() == Element::Any
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Given(map) => map.len(),
+            Self::Made(made) => made.entries.borrow().len(),
+        }
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<Val<'a>> {
+        match self {
+            Self::Given(map) => map.get(key).map(Val::of_json),
+            Self::Made(made) => made.entries.borrow().get(key).cloned(),
+        }
+    }
+
+    /// What the map gives for a key it has not.
+    pub(super) fn zero(&self) -> Val<'a> {
+        match self.element() {
+            Element::Text => Val::text(""),
+            Element::Found => Val::Found(Found(None)),
+            Element::Any | Element::Int | Element::List => Val::Nil,
+        }
+    }
+
+    /// The entries, ordered by key whatever order the JSON came in.
+    pub(super) fn entries(&self) -> BTreeMap<Rc<str>, Val<'a>> {
+        match self {
+            Self::Given(map) => map.iter().map(|(key, value)| (key.as_str().into(), Val::of_json(value))).collect(),
+            Self::Made(made) => made.entries.borrow().clone(),
+        }
+    }
+
+    /// # Errors
+    /// When the map is of the scope, or would hold itself.
+    pub(super) fn set(&self, key: &str, value: Val<'a>, fuel: &Fuel) -> Result<(), String> {
+        let made = self.changeable()?;
+        value.check_apart(made, fuel, DEEPEST_VALUE)?;
+        // The old value is dropped only after the borrow has ended.
+        let old = made.entries.borrow_mut().insert(key.into(), value);
+        drop(old);
+        Ok(())
+    }
+
+    /// # Errors
+    /// When the map is of the scope.
+    pub(super) fn remove(&self, key: &str) -> Result<(), String> {
+        let old = self.changeable()?.entries.borrow_mut().remove(key);
+        drop(old);
+        Ok(())
+    }
+
+    fn changeable(&self) -> Result<&Rc<Entries<'a>>, String> {
+        match self {
+            Self::Given(_) => Err("a synced object cannot be changed by a template; use a deepCopy of it".into()),
+            Self::Made(made) => Ok(made),
         }
     }
 }
 
-fn print_inner(value: &Value) -> String {
-    if value.is_null() { "<nil>".into() } else { print(value) }
-}
-
-fn print_number(number: &Number) -> String {
-    match number.as_f64() {
-        Some(float) if number.is_f64() => print_float(float),
-        _ => number.to_string(),
+/// Lists and maps may nest deeper than the stack, so what they hold is dropped in a loop.
+fn drop_all(mut values: Vec<Val<'_>>) {
+    while let Some(value) = values.pop() {
+        match value {
+            Val::List(mut list) => {
+                if let Some(items) = Rc::get_mut(&mut list.items) {
+                    values.append(&mut items.0);
+                }
+            }
+            Val::Map(Map::Made(mut made)) => {
+                if let Some(made) = Rc::get_mut(&mut made) {
+                    values.extend(mem::take(made.entries.get_mut()).into_values());
+                }
+            }
+            _ => {}
+        }
     }
 }
 
-/// Go's shortest `%g`: an exponent below 1e-4 and from 1e6 on.
-fn print_float(float: f64) -> String {
-    let scientific = go_json::exponent(float, 2);
-    let exponent: i32 = scientific.split_once('e').and_then(|(_, e)| e.parse().ok()).unwrap_or_default();
-    if (-4..6).contains(&exponent) { format!("{float}") } else { scientific }
+impl Drop for Items<'_> {
+    fn drop(&mut self) {
+        drop_all(mem::take(&mut self.0));
+    }
+}
+
+impl Drop for Entries<'_> {
+    fn drop(&mut self) {
+        drop_all(mem::take(self.entries.get_mut()).into_values().collect());
+    }
 }

@@ -79,5 +79,5 @@ fn reads_tenants_fields(template: &Template, order: &OrderRules<'_>) -> bool {
 }
 
 fn reads_own_namespace(template: &Template) -> bool {
-    template.reads().iter().any(|keys| matches!(keys[..], ["Object" | "LocalObject", "metadata", "namespace"]))
+    ["Object", "LocalObject"].into_iter().any(|object| template.is_only(&[object, "metadata", "namespace"]))
 }
