@@ -18,25 +18,20 @@ enum Part<'t> {
     Other,
 }
 
-/// Functions that give another text for each other text of letters and digits.
-const LOSSLESS: [&str; 17] = [
-    "b32enc",
-    "b64enc",
+/// Functions that give another text for each other text of letters and digits, and put nothing
+/// into it by which it could be mistaken for something longer.
+const LOSSLESS: [&str; 11] = [
     "html",
-    "js",
     "lower",
     "print",
-    "println",
     "quote",
     "sha1sum",
     "sha256sum",
     "sha3sum",
     "sha512sum",
     "shortHash",
-    "squote",
     "toString",
     "trim",
-    "urlquery",
 ];
 
 pub(super) fn tells(parsed: &Parsed, variable: &str) -> bool {
@@ -82,18 +77,22 @@ fn parts<'t>(parsed: &'t Parsed, path: &[&str]) -> Vec<Part<'t>> {
 /// Whether the pipeline gives the field, changed at most by functions that lose nothing.
 fn is_telling(pipe: &Pipe, path: &[&str]) -> bool {
     let Some((first, functions)) = pipe.commands.split_first() else { return false };
-    let is_lossless = |expr: &Expr| matches!(expr, Expr::Function(f) if LOSSLESS.contains(&f.name));
     let is_start = match &first[..] {
         [value] => is_value(value, path),
         [function, value] => is_lossless(function) && is_value(value, path),
-        // The shortest digest that cannot be met by chance has the default length.
         _ => false,
     };
-    let is_short = |expr: &Expr| matches!(expr, Expr::Function(f) if f.name == "sha3short");
-    let is_start = is_start || matches!(&first[..], [function, value] if is_short(function) && is_value(value, path));
-    let goes_on =
-        |command: &Vec<Expr>| matches!(&command[..], [function] if is_lossless(function) || is_short(function));
+    let goes_on = |command: &Vec<Expr>| matches!(&command[..], [function] if is_lossless(function));
     pipe.variables.is_empty() && is_start && functions.iter().all(goes_on)
+}
+
+fn is_lossless(expr: &Expr) -> bool {
+    match expr {
+        // Nobody meets a digest of the default length by chance; one of a given length is not
+        // taken for lossless, because it has another argument.
+        Expr::Function(function) => function.name == "sha3short" || LOSSLESS.contains(&function.name),
+        _ => false,
+    }
 }
 
 fn is_value(expr: &Expr, path: &[&str]) -> bool {

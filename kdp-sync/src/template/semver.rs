@@ -229,8 +229,8 @@ impl Constraint {
     /// How many numbers must be the same: up to the leftmost that is not zero.
     fn compatible_numbers(&self) -> usize {
         match (self.version.numbers, self.given) {
-            ([1.., ..], _) | (_, 1) => 1,
-            ([_, 1.., _], _) | (_, 2) => 2,
+            ([1..=u64::MAX, ..], _) | (_, 1) => 1,
+            ([_, 1..=u64::MAX, _], _) | (_, 2) => 2,
             _ => 3,
         }
     }

@@ -87,6 +87,19 @@ fn what_tenants_choose_needs_a_namespace_of_their_own() {
         check(shared, json!({"template": {"template": "{{ with .Object.spec }}{{ .a }}{{ end }}"}}), true);
         check(shared, json!({"template": {"template": "{{ $a := .Object.spec.a }}{{ $a }}"}}), true);
         check(shared, json!({"template": {"template": "{{ .ClusterName }}-{{ .Object.spec.a }}"}}), false);
+        for laundered in [
+            "{{ range .Object.spec.l }}{{ . }}{{ end }}",
+            "{{ range $k, $v := .Object.metadata.labels }}{{ $k }}{{ end }}",
+            "{{ index .Object \"spec\" \"a\" }}",
+            "{{ get (dict \"a\" .Object.spec) \"a\" }}",
+            "{{ $x := . }}{{ $x.Object.spec.a }}",
+            "{{ define \"n\" }}{{ .Object.spec.a }}{{ end }}{{ template \"n\" . }}",
+            "{{ .ClusterName }}{{ .Object.spec.a }}",
+            "{{ if false }}{{ .ClusterName }}{{ end }}{{ .Object.spec.a }}",
+            "{{ trunc 1 .ClusterName }}-{{ .Object.spec.a }}",
+        ] {
+            check(shared, json!({"template": {"template": laundered}}), true);
+        }
         let labels =
             |text: &str| json!({"selector": {"matchLabels": {"a": text}, "rewrite": {"regex": {"replacement": "b"}}}});
         check(shared, labels("{{ .RemoteObject.metadata.name }}"), true);
@@ -131,6 +144,9 @@ fn what_tenants_choose_needs_a_namespace_of_their_own() {
     check("", with_namespace("shared"), true);
     check("x", with_namespace("{{ .ClusterName }}"), false);
     check("", with_namespace("{{ .Object.metadata.namespace }}"), false);
+    check("", with_namespace("{{ .Object.metadata.namespace }}-{{ .Object.spec.a }}"), true);
+    check("", with_namespace("{{ if .Object.metadata.namespace }}shared{{ end }}"), true);
+    check("", with_namespace("{{ .ClusterPath }}"), true);
 }
 
 #[test]
