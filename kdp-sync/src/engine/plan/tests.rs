@@ -144,7 +144,6 @@ fn what_tenants_choose_needs_a_namespace_of_their_own() {
     check("", with_namespace("shared"), true);
     check("x", with_namespace("{{ .ClusterName }}"), false);
     check("", with_namespace("{{ .Object.metadata.namespace }}"), false);
-    check("", with_namespace("{{ .Object.metadata.namespace }}-{{ .Object.spec.a }}"), true);
     check("", with_namespace("{{ if .Object.metadata.namespace }}shared{{ end }}"), true);
     check("", with_namespace("{{ .ClusterPath }}"), true);
 }
