@@ -18,7 +18,7 @@ use kdp_core::{
     Component, ComponentContext, Error, ErrorKind,
     reconcile::{Chain, backoff},
 };
-use kube::Client;
+use kube::{Api, Client, api::ListParams};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +26,8 @@ pub(crate) use self::status::Board;
 pub use self::{inspector::Inspector, options::AgentOptions, status::AgentStatus};
 use self::{publisher::Publisher, resources::Resources, topology::Topology};
 use crate::{
-    driver::{Caches, Endpoints, Remote, Slots},
+    api::PublishedResource,
+    driver::{Caches, Endpoints, Remote, Slots, in_time},
     engine::Place,
     health::{Health, keep_in_touch},
     lease::{Leases, Tenure},
@@ -154,6 +155,10 @@ impl Agent {
         if persistently(board, shutdown, state_namespace).await?.is_none() {
             return Ok(());
         }
+        let selector = || check_selector(service_cluster, options);
+        if persistently(board, shutdown, selector).await?.is_none() {
+            return Ok(());
+        }
         let Some(topology) = persistently(board, shutdown, || Topology::find(control_plane, options)).await? else {
             return Ok(());
         };
@@ -170,6 +175,14 @@ impl Agent {
         caches.closed().await;
         Ok(())
     }
+}
+
+/// Has the API server read the selector: a watch with a wrong one would only fail again and again.
+async fn check_selector(service_cluster: &Client, options: &AgentOptions) -> Result<(), Error> {
+    let Some(selector) = &options.published_resources else { return Ok(()) };
+    let api: Api<PublishedResource> = Api::all(service_cluster.clone());
+    let one = ListParams::default().labels(selector).limit(1);
+    in_time("list PublishedResources", selector, api.list_metadata(&one)).await.map(drop)
 }
 
 /// Tries until it succeeds or cannot succeed; `None` when `shutdown` came first. What does not exist

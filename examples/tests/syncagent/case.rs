@@ -80,7 +80,12 @@ impl<'a> Case<'a> {
     }
 
     /// The same, by another name.
-    pub(crate) async fn publish_as(&self, name: &str, mut spec: Value) {
+    pub(crate) async fn publish_as(&self, name: &str, spec: Value) {
+        self.try_publish_as(name, spec).await.unwrap();
+    }
+
+    /// The same, if the API server takes it.
+    pub(crate) async fn try_publish_as(&self, name: &str, mut spec: Value) -> kube::Result<()> {
         if spec["resource"].is_null() {
             spec["resource"] = json!({"apiGroup": self.group, "kind": "Widget"});
         }
@@ -88,7 +93,8 @@ impl<'a> Case<'a> {
             "apiVersion": "syncagent.kcp.io/v1alpha1", "kind": "PublishedResource",
             "metadata": {"name": name, "labels": {"agent": &*self.agent}}, "spec": spec,
         });
-        create(&self.published_resources(), resource).await;
+        let resource = serde_json::from_value(resource).unwrap();
+        self.published_resources().create(&PostParams::default(), &resource).await.map(drop)
     }
 
     /// Changes the spec of the PublishedResource; a merge patch.

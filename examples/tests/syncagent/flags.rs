@@ -45,12 +45,12 @@ fn a_flag_that_is_wrong_is_named() {
 }
 
 #[test]
-fn a_published_resource_selector_that_is_none_is_told_in_the_log() {
+fn a_published_resource_selector_that_is_none_is_refused() {
     shared(async |s| {
         let flags = flags(&s.site, "anything", "flags", &["--published-resource-selector=a in (b"]);
         let agent = Program::start(&s.site, "flagsselector", &flags);
         eventually("it is told", async || agent.log_tail().contains("unable to parse requirement").then_some(())).await;
-        agent.terminate().await;
+        assert!(!agent.ended().await.success());
     });
 }
 

@@ -9,7 +9,7 @@ use super::{
         api, config_maps, create, create_config_map, create_namespace, create_secret, delete, gone, patch,
         patch_status, secrets, seen, value,
     },
-    shared::{Shared, pause, shared},
+    shared::{Shared, eventually, pause, shared},
 };
 
 /// A case whose orders have related objects of one entry.
@@ -282,7 +282,7 @@ fn related_objects_in_a_namespace_of_a_template() {
 }
 
 #[test]
-fn related_objects_in_a_namespace_that_a_field_names() {
+fn a_namespace_that_a_tenant_names_on_the_service_cluster_is_out_of_reach() {
     shared(async |s| {
         let case = related(
             s,
@@ -299,7 +299,14 @@ fn related_objects_in_a_namespace_that_a_field_names() {
         create_namespace(case.tenant(), "vault", json!({})).await;
         create_secret(&secrets(case.tenant(), "vault"), "chosen", "x", json!({})).await;
         case.order("one", json!({"ref": {"namespace": "vault", "name": "chosen"}})).await;
-        holds(&secrets(case.service(), "vault"), "chosen", "x").await;
+        let events = api(case.tenant(), Some("default"), "v1", "Event", "events");
+        eventually("the tenant is told", async || {
+            let told = events.list(&Default::default()).await.unwrap();
+            let is_told = |event: &DynamicObject| event.data.to_string().contains("out of the order's reach");
+            told.items.iter().any(is_told).then_some(())
+        })
+        .await;
+        assert!(secrets(case.service(), "vault").get_opt("chosen").await.unwrap().is_none());
     });
 }
 
@@ -370,7 +377,7 @@ fn the_order_lists_what_was_delivered_to_it() {
             s,
             "rindex",
             json!({
-                "identifier": "c", "origin": "service", "kind": "Secret",
+                "identifier": "c", "origin": "service", "kind": "Secret", "cleanup": true,
                 "object": {"template": {"template": "{{ .Object.metadata.name }}-c"}},
             }),
         )

@@ -159,8 +159,9 @@ fn a_service_secret_by_template() {
 #[test]
 fn a_delivered_secret_follows_its_original_and_comes_again_when_deleted() {
     shared(async |s| {
-        let template = json!({"template": {"template": "c"}});
-        let case = related(s, "sfollow", entry(template)).await;
+        let mut entry = entry(json!({"template": {"template": "c"}}));
+        entry["cleanup"] = true.into();
+        let case = related(s, "sfollow", entry).await;
         case.order("one", json!({})).await;
         let copy = case.copy("one", |_| true).await;
         let (originals, delivered) = (secrets_beside(&case, &copy), secrets_of_tenant(&case));

@@ -89,10 +89,15 @@ pub(crate) fn rekey(secret: &mut Value, clusters: &BTreeMap<String, String>) {
     let parsed: k8s_openapi::api::core::v1::Secret = serde_json::from_value(json!({"data": data})).unwrap();
     let mut renamed = Map::new();
     for (key, kept) in parsed.data.unwrap_or_default() {
-        let object: Value = serde_json::from_slice(&kept.0).unwrap();
-        let new = clusters.iter().find(|(then, _)| data_key(then, &object) == key);
-        let key = new.map_or(key.clone(), |(_, now)| data_key(now, &object));
-        let value = k8s_openapi::ByteString(kept.0);
+        let text = String::from_utf8(kept.0).unwrap();
+        // Namespaces on the service cluster are named after logical clusters.
+        let renamed_text = clusters.iter().fold(text.clone(), |text, (then, now)| text.replace(then, now));
+        let [object, renamed_object] = [&text, &renamed_text].map(|text| serde_json::from_str::<Value>(text).unwrap());
+        // What is of the service cluster has no cluster in its key.
+        let places = clusters.iter().map(|(then, now)| (&**then, &**now)).chain([("", "")]);
+        let new = places.into_iter().find(|(then, _)| data_key(then, &object) == key);
+        let key = new.map_or(key.clone(), |(_, now)| data_key(now, &renamed_object));
+        let value = k8s_openapi::ByteString(renamed_text.into_bytes());
         renamed.insert(key, serde_json::to_value(value).unwrap());
     }
     secret["data"] = renamed.into();
