@@ -56,7 +56,7 @@ impl Stopwatch {
 #[must_use]
 pub fn percentiles(mut took: Vec<Duration>) -> String {
     took.sort_unstable();
-    let at = |share: usize| took.get(took.len() * share / 1000).or(took.last()).copied().unwrap_or_default();
+    let at = |share: usize| took.get(took.len() * share / 1000).or_else(|| took.last()).copied().unwrap_or_default();
     let max = took.last().copied().unwrap_or_default();
     format!(
         "p50 {:>8.1?}  p90 {:>8.1?}  p99 {:>8.1?}  p99.9 {:>8.1?}  max {max:>8.1?}",

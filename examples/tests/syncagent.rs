@@ -4,6 +4,9 @@
 //! PublishedResource of its own, named for the case. What a case does to its agent, such as killing
 //! it, it does to an agent of its own.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::needless_pass_by_value, reason = "JSON reads better as an argument without a reference")]
+
 mod syncagent {
     mod attacks;
     mod bindings;

@@ -249,13 +249,6 @@ impl<'a> Case<'a> {
         super::object::seen(&self.orders(), name, is_expected).await
     }
 
-    /// Orders one more object and waits for its copy: what came before it has had its time.
-    pub(crate) async fn settle(&self, name: &str) {
-        self.order(name, json!({})).await;
-        self.copy(name, |_| true).await;
-        super::shared::pause().await;
-    }
-
     /// Name of the logical cluster of `root:<workspace>`.
     pub(crate) async fn cluster(&self, workspace: &str) -> String {
         let client = self.site.workspace(&format!("root:{workspace}"));

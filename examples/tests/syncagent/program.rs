@@ -68,11 +68,6 @@ impl Program {
 
     async fn end(mut self, signal: &str) -> ExitStatus {
         writeln!(self.guard.stdin.as_mut().unwrap(), "{signal}").unwrap();
-        self.ended().await
-    }
-
-    /// Waits until it has ended by itself.
-    pub(crate) async fn ended(mut self) -> ExitStatus {
         loop {
             if let Some(status) = self.guard.try_wait().unwrap() {
                 return status;

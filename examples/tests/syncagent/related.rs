@@ -206,9 +206,9 @@ fn a_kind_of_another_export_is_related_by_its_identity() {
         let bindings = case.bindings("ridentity");
         bindings.create(&Default::default(), &serde_json::from_value(binding).unwrap()).await.unwrap();
         let certs = api(case.tenant(), Some("default"), &format!("{group}/v1"), "Cert", "certs");
-        super::shared::eventually("certs are there", async || certs.list(&Default::default()).await.ok()).await;
+        eventually("certs are there", async || certs.list(&Default::default()).await.ok()).await;
         let orders = case.orders();
-        super::shared::eventually("orders are there", async || orders.list(&Default::default()).await.ok()).await;
+        eventually("orders are there", async || orders.list(&Default::default()).await.ok()).await;
         create(
             &certs,
             json!({

@@ -132,20 +132,20 @@ impl ResourceMetrics {
 
     /// A pass over an order ended.
     pub(crate) fn passed(&self, outcome: PassOutcome) {
-        count(&self.0.passes, outcome);
+        count(&self.0.passes, &outcome);
     }
 
     /// Something went wrong in a pass.
     pub(crate) fn failed(&self, kind: ErrorKind) {
         // A kind that is not in the list is one that this version does not know how to name.
-        if !count(&self.0.errors, kind) {
-            count(&self.0.errors, ErrorKind::Internal);
+        if !count(&self.0.errors, &kind) {
+            count(&self.0.errors, &ErrorKind::Internal);
         }
     }
 
     /// An API server accepted a write.
     pub(crate) fn wrote(&self, side: Side, verb: Verb) {
-        count(&self.0.writes, (side, verb));
+        count(&self.0.writes, &(side, verb));
     }
 
     /// The name of a copy is taken by an object that is not its.
@@ -166,8 +166,8 @@ impl fmt::Debug for ResourceMetrics {
 }
 
 /// Counts one; whether there is such a series.
-fn count<K: PartialEq>(series: &[(K, Counter)], key: K) -> bool {
-    let found = series.iter().find(|(known, _)| *known == key);
+fn count<K: PartialEq>(series: &[(K, Counter)], key: &K) -> bool {
+    let found = series.iter().find(|(known, _)| known == key);
     found.map(|(_, counter)| counter.inc()).is_some()
 }
 

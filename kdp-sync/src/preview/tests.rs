@@ -2,9 +2,9 @@ use serde_json::json;
 
 use super::*;
 
-fn told(before: Option<Value>, after: Option<Value>) -> Vec<String> {
+fn told(before: Option<&Value>, after: Option<&Value>) -> Vec<String> {
     let one = |sign: char, path: &str, value: Option<Value>| value.map(|value| format!("{sign} {path}: {value}"));
-    changes(before.as_ref(), after.as_ref())
+    changes(before, after)
         .into_iter()
         .flat_map(|FieldChange { path, before, after }| [one('-', &path, before), one('+', &path, after)])
         .flatten()
@@ -23,7 +23,7 @@ fn every_field_that_differs_is_told_and_no_other() {
         "- spec.size: 1",
         "+ spec.size: 2",
     ];
-    assert_eq!(told(Some(before), Some(after)), expected);
+    assert_eq!(told(Some(&before), Some(&after)), expected);
 }
 
 #[test]
@@ -32,8 +32,8 @@ fn what_an_api_server_writes_itself_is_not_told() {
         json!({"apiVersion": "v1", "kind": "Thing",
             "metadata": {"resourceVersion": version, "uid": version, "generation": version, "name": "a"}})
     };
-    assert_eq!(told(Some(object("1")), Some(object("2"))), Vec::<String>::new());
-    assert_eq!(told(None, Some(object("1"))), [r#"+ metadata.name: "a""#]);
+    assert_eq!(told(Some(&object("1")), Some(&object("2"))), Vec::<String>::new());
+    assert_eq!(told(None, Some(&object("1"))), [r#"+ metadata.name: "a""#]);
 }
 
 #[test]
@@ -48,11 +48,11 @@ fn of_a_secret_only_sizes_are_told() {
             "data": {"password": password}, "stringData": {"password": password}, "more": {"password": password},
         })
     };
-    let changed = told(Some(secret("hunter")), Some(secret("hunter22"))).join("\n");
+    let changed = told(Some(&secret("hunter")), Some(&secret("hunter22"))).join("\n");
     assert!(!changed.contains("hunter"), "{changed}");
     assert!(changed.contains(r#"- data.password: "(6 characters)""#), "{changed}");
     assert!(changed.contains(r#"+ data.password: "(8 characters)""#), "{changed}");
-    let made = told(None, Some(secret("hunter2"))).join("\n");
+    let made = told(None, Some(&secret("hunter2"))).join("\n");
     assert!(!made.contains("hunter"), "{made}");
     assert!(made.contains(r#"+ metadata.labels.tier: "gold""#), "{made}");
 }

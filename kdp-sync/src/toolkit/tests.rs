@@ -1,6 +1,6 @@
 use super::*;
 
-fn resource(spec: Value) -> Value {
+fn resource(spec: &Value) -> Value {
     json!({"apiVersion": "syncagent.kcp.io/v1alpha1", "kind": "PublishedResource", "metadata": {"name": "a"}, "spec": spec})
 }
 
@@ -32,7 +32,7 @@ fn every_fault_is_found_at_once_with_its_field() {
             &["spec.resource.versions"],
         ),
     ] {
-        let faults = validate(&resource(spec.clone()), Some(&definition()));
+        let faults = validate(&resource(&spec), Some(&definition()));
         assert_eq!(faults.len(), fields.len(), "{spec}: {faults:?}");
         for field in fields {
             assert!(faults.iter().any(|fault| fault.field.starts_with(field)), "no {field} for {spec}: {faults:?}");
@@ -45,7 +45,7 @@ fn every_fault_is_found_at_once_with_its_field() {
 fn without_a_definition_what_can_be_said_is_said() {
     let spec =
         json!({"resource": {"apiGroup": "example.com", "kind": "Thing", "versions": ["v9"]}, "naming": {"name": "{{"}});
-    let faults = validate(&resource(spec), None);
+    let faults = validate(&resource(&spec), None);
     assert_eq!(faults.iter().map(|fault| &*fault.field).collect::<Vec<_>>(), ["spec.naming.name"]);
 }
 
@@ -55,11 +55,11 @@ fn a_projection_is_what_tenants_see() {
         "resource": {"apiGroup": "example.com", "kind": "Thing"},
         "projection": {"group": "cloud.example.org", "kind": "Item"},
     });
-    assert!(is_definition_of(&definition(), &resource(spec.clone())));
-    let projected = projected_definition(&resource(spec.clone()), &definition()).unwrap();
+    assert!(is_definition_of(&definition(), &resource(&spec)));
+    let projected = projected_definition(&resource(&spec), &definition()).unwrap();
     assert_eq!(projected["metadata"]["name"], "items.cloud.example.org");
     assert_eq!(projected["spec"]["names"]["kind"], "Item");
-    let schema = projected_schema(&resource(spec), &definition(), "agent").unwrap();
+    let schema = projected_schema(&resource(&spec), &definition(), "agent").unwrap();
     let name = schema.metadata.name.unwrap();
     assert!(name.ends_with(".items.cloud.example.org"), "{name}");
 }

@@ -28,10 +28,10 @@ pub(super) fn check(
     let is_original = |original: &ObjectKey| original == key;
     let at = (0..scene.shape.orders.len()).find(|at| scene.shape.orders[*at] == *order).unwrap();
     if scene.shape.plans[0].order_object(order) == *key {
-        return same(&tenants_part(before), &tenants_part(after.unwrap_or(&tenants_part(before))), key);
+        return after.map_or(Ok(()), |after| same(&tenants_part(before), &tenants_part(after), key));
     }
     if (0..super::shape::CONFIGS).any(|config| is_original(&scene.shape.config(at, config))) {
-        return same(&tenants_part(before), &tenants_part(after.unwrap_or(&tenants_part(before))), key);
+        return after.map_or(Ok(()), |after| same(&tenants_part(before), &tenants_part(after), key));
     }
     if (0..scene.shape.orders.len()).any(|at| is_original(&scene.shape.credentials(at))) {
         return Err(format!("{key} is the operator's"));

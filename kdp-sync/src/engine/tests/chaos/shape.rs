@@ -67,7 +67,7 @@ impl Shape {
         let plan = |(at, fields): (usize, &Value)| {
             let mut fields = fields.as_object().unwrap().clone();
             fields.extend(naming.fields().as_object().unwrap().clone());
-            Rc::new(plan(Value::Object(fields), naming.scope(), &format!("agent-{at}")))
+            Rc::new(plan(&Value::Object(fields), naming.scope(), &format!("agent-{at}")))
         };
         let plans = variants.iter().enumerate().map(plan).collect();
         Self { name, plans, orders, naming, is_filtered: false, has_configs: naming == Naming::Default }
@@ -212,7 +212,7 @@ fn orders(namespaces: &[Option<&str>], names: &[&str]) -> Vec<OrderKey> {
     orders
 }
 
-fn plan(fields: Value, scope: Scope, agent: &str) -> Plan {
+fn plan(fields: &Value, scope: Scope, agent: &str) -> Plan {
     let mut spec = json!({"resource": {"apiGroup": "example.com", "kind": "Database"}});
     spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     let spec: PublishedResourceSpec = serde_json::from_value(spec).unwrap();
