@@ -1,7 +1,7 @@
 //! The site and the agent that most cases share.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -57,11 +57,11 @@ impl Shared {
         let letter = case.chars().next().unwrap();
         let name = format!("shared-{letter}");
         let mut agents = self.agents.lock().await;
-        if !agents.contains_key(&letter) {
+        if let Entry::Vacant(entry) = agents.entry(letter) {
             self.site.create_export(&name).await;
             let selector = format!("--published-resource-selector=agent={name}");
             let agent = Program::start(&self.site, &name, &flags(&self.site, &name, &name, &[&selector]));
-            agents.insert(letter, agent);
+            entry.insert(agent);
         }
         name.into()
     }

@@ -96,7 +96,7 @@ pub(crate) fn rekey(secret: &mut Value, clusters: &BTreeMap<String, String>) {
         // What is of the service cluster has no cluster in its key.
         let places = clusters.iter().map(|(then, now)| (&**then, &**now)).chain([("", "")]);
         let new = places.into_iter().find(|(then, _)| data_key(then, &object) == key);
-        let key = new.map_or(key.clone(), |(_, now)| data_key(now, &renamed_object));
+        let key = new.map_or_else(|| key.clone(), |(_, now)| data_key(now, &renamed_object));
         let value = k8s_openapi::ByteString(renamed_text.into_bytes());
         renamed.insert(key, serde_json::to_value(value).unwrap());
     }

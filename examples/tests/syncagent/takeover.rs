@@ -68,6 +68,7 @@ fn what_the_existing_agent_left_is_taken_over_without_a_write() {
 }
 
 /// The program of the existing agent, if there is one.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn go_agent() -> Option<PathBuf> {
     let binary = env::var_os("KDP_TEST_GO_SYNCAGENT").map(PathBuf::from);
     if binary.is_none() {
