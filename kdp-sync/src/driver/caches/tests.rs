@@ -40,7 +40,13 @@ fn server(asked: Arc<Mutex<Vec<Asked>>>) -> Client {
         let mut asked = asked.lock();
         let body = script(is_watch, asked.iter().filter(|(is_watch, _)| *is_watch).count());
         asked.push((is_watch, query.get("resourceVersion").map_or_else(String::new, |version| (*version).to_owned())));
-        async move { Ok::<_, Infallible>(Response::new(Body::from(body.into_bytes()))) }
+        let is_over = asked.len() > 5;
+        async move {
+            if is_over {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, Infallible>(Response::new(Body::from(body.into_bytes())))
+        }
     });
     Client::new(service, "default")
 }
