@@ -162,7 +162,8 @@ async fn churn(
         let number = rand::rng().random_range(0..arguments.orders / TENANTS) * TENANTS + tenant;
         let (client, name) = (fleet.tenant(usize::try_from(number)?)?, format!("o-{number}"));
         let size = rand::rng().random_range(0..1_000_000);
-        let outcome = match rand::rng().random_range(0..100) {
+        let action = rand::rng().random_range(0..100);
+        let outcome = match action {
             0..30 => create_order(&client, &name, size).await,
             30..65 => resize_order(&client, &name, size).await,
             65..85 => send(&client, Request::delete(database(&name)), None).await,
@@ -196,7 +197,8 @@ fn database(name: &str) -> String {
 async fn change_credentials(client: &Client, namespace: &str, copy: &str, size: u64) -> Outcome<()> {
     let (all, name) = (format!("/api/v1/namespaces/{namespace}/secrets"), format!("{copy}-credentials"));
     let one = format!("{all}/{name}");
-    match rand::rng().random_range(0..4) {
+    let action = rand::rng().random_range(0..4);
+    match action {
         0 => send(client, Request::delete(one), None).await,
         1..3 => {
             let secret = json!({"metadata": {"name": name}, "stringData": {"password": size.to_string()}});

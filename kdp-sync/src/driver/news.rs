@@ -1,6 +1,9 @@
 //! Events for tenants, written aside: no order waits for one.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher, RandomState},
+};
 
 use kdp_core::LogicalClusterName;
 use parking_lot::Mutex;
@@ -22,8 +25,16 @@ pub(super) struct News {
 #[derive(Debug, Default)]
 struct State {
     turns: VecDeque<LogicalClusterName>,
-    waiting: HashMap<LogicalClusterName, VecDeque<Value>>,
+    waiting: HashMap<LogicalClusterName, VecDeque<Waiting>>,
     count: usize,
+    digests: RandomState,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    /// Digest of what is said about which object: to compare the events themselves takes too long.
+    says: u64,
+    event: Value,
 }
 
 impl News {
@@ -31,7 +42,14 @@ impl News {
     /// instead. Returns whether it will be told.
     pub(super) fn push(&self, workspace: &LogicalClusterName, event: Value) -> bool {
         let mut state = self.state.lock();
-        let State { turns, waiting, count } = &mut *state;
+        let State { turns, waiting, count, digests } = &mut *state;
+        let text = |value: &Value| digests.hash_one(value.as_str());
+        let says = digests.hash_one([
+            text(&event["involvedObject"]["uid"]),
+            text(&event["type"]),
+            text(&event["reason"]),
+            text(&event["message"]),
+        ]);
         let is_full = *count >= MOST;
         if !waiting.contains_key(workspace) {
             if is_full {
@@ -40,7 +58,7 @@ impl News {
             turns.push_back(workspace.clone());
         }
         let events = waiting.entry(workspace.clone()).or_default();
-        if let Some(same) = events.iter_mut().find(|other| says_the_same(other, &event)) {
+        if let Some(Waiting { event: same, .. }) = events.iter_mut().find(|other| other.says == says) {
             same["count"] = (same["count"].as_u64().unwrap_or(1) + 1).into();
             same["lastTimestamp"] = event["lastTimestamp"].clone();
             return true;
@@ -48,7 +66,7 @@ impl News {
         if is_full || events.len() >= MOST_FOR_ONE {
             return false;
         }
-        events.push_back(event);
+        events.push_back(Waiting { says, event });
         *count += 1;
         drop(state);
         self.changed.notify_one();
@@ -70,10 +88,10 @@ impl News {
     /// The next event, if one waits.
     pub(super) fn take(&self) -> Option<(LogicalClusterName, Value)> {
         let mut state = self.state.lock();
-        let State { turns, waiting, count } = &mut *state;
+        let State { turns, waiting, count, .. } = &mut *state;
         let workspace = turns.pop_front()?;
         let events = waiting.get_mut(&workspace)?;
-        let event = events.pop_front()?;
+        let Waiting { event, .. } = events.pop_front()?;
         *count -= 1;
         if events.is_empty() {
             waiting.remove(&workspace);
@@ -82,11 +100,6 @@ impl News {
         }
         Some((workspace, event))
     }
-}
-
-fn says_the_same(one: &Value, other: &Value) -> bool {
-    let uid = |event: &Value| event["involvedObject"]["uid"].clone();
-    ["reason", "message", "type"].iter().all(|field| one[field] == other[field]) && uid(one) == uid(other)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! One tenant's orders do not hold up those of another.
 
-use kube::ResourceExt;
+use kube::{ResourceExt, api::DynamicObject};
 use serde_json::json;
 
 use crate::support::{World, databases_with_credentials};
@@ -26,6 +26,6 @@ async fn a_single_order_does_not_wait_for_the_many_of_another_tenant() {
     agent.stop().await;
 }
 
-fn version(object: &impl ResourceExt) -> u64 {
+fn version(object: &DynamicObject) -> u64 {
     object.resource_version().unwrap().parse().unwrap()
 }
