@@ -21,7 +21,7 @@ async fn a_single_order_does_not_wait_for_the_many_of_another_tenant() {
     world.copy("root:a", &format!("db-{}", MANY - 1), |_| true).await;
     let single = version(&world.copy("root:b", "single", |_| true).await);
     let copies = world.copies().list(&Default::default()).await.unwrap();
-    let before = copies.items.iter().filter(|copy| version(*copy) < single).count();
+    let before = copies.items.iter().filter(|copy| version(copy) < single).count();
     assert!(before < FEW, "{before} of {MANY} came first");
     agent.stop().await;
 }

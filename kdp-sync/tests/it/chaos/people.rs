@@ -145,13 +145,13 @@ impl<'a> People<'a> {
                     delete(&self.originals_of(id.0), &format!("{}-credentials", copy.name_any())).await;
                 }
             }
-            _ if !self.is_taken(id) => delete(&self.delivered_in(id.0), &format!("{}-credentials", NAMES[id.1])).await,
+            _ if !Self::is_taken(id) => delete(&self.delivered_in(id.0), &format!("{}-credentials", NAMES[id.1])).await,
             _ => {}
         }
     }
 
     /// Whether the name of the credentials is that of the tenant's own Secret.
-    fn is_taken(&self, id: Id) -> bool {
+    fn is_taken(id: Id) -> bool {
         (WORKSPACES[id.0], NAMES[id.1]) == ("root:b", "api")
     }
 
@@ -205,14 +205,14 @@ impl<'a> People<'a> {
                 return Err(format!("{} of somebody else was touched: {now:?}", foreign.name_any()));
             }
         }
-        for workspace in 0..WORKSPACES.len() {
-            for name in 0..NAMES.len() {
+        for (workspace, path) in WORKSPACES.iter().enumerate() {
+            for (name, text) in NAMES.iter().enumerate() {
                 let id = (workspace, name);
-                let place = |fault| format!("{}/{}: {fault}", WORKSPACES[workspace], NAMES[name]);
+                let place = |fault| format!("{path}/{text}: {fault}");
                 self.check_order(id).await.map_err(place)?;
             }
             for config in CONFIGS {
-                let place = |fault| format!("{}/{config}: {fault}", WORKSPACES[workspace]);
+                let place = |fault| format!("{path}/{config}: {fault}");
                 self.check_config(workspace, config).await.map_err(place)?;
             }
         }
@@ -223,7 +223,7 @@ impl<'a> People<'a> {
         let order = self.orders_in(id.0).get_opt(NAMES[id.1]).await.unwrap();
         let copy = self.copy(id).await;
         let name = format!("{}-credentials", NAMES[id.1]);
-        let delivered = if self.is_taken(id) { None } else { self.delivered_in(id.0).get_opt(&name).await.unwrap() };
+        let delivered = if Self::is_taken(id) { None } else { self.delivered_in(id.0).get_opt(&name).await.unwrap() };
         let Some(order) = order else {
             if copy.is_none() && delivered.is_none() {
                 return Ok(());
@@ -246,7 +246,7 @@ impl<'a> People<'a> {
         let original = format!("{}-credentials", copy["metadata"]["name"].as_str().unwrap());
         let original = self.originals_of(id.0).get_opt(&original).await.unwrap();
         let data = |secret: &Option<DynamicObject>| secret.as_ref().map(|secret| secret.data["data"].clone());
-        if !self.is_taken(id) && data(&original) != data(&delivered) {
+        if !Self::is_taken(id) && data(&original) != data(&delivered) {
             return Err(format!("the credentials are {original:?}, and delivered are {delivered:?}"));
         }
         Ok(())
