@@ -220,6 +220,7 @@ impl Shared {
             Outcome::Gone => (PassOutcome::Gone, None),
             Outcome::Settled => (PassOutcome::Settled, None),
             Outcome::Failed(delay) => (PassOutcome::Failed, Some(delay)),
+            Outcome::Unfinished => (PassOutcome::Settled, Some(Duration::ZERO)),
         };
         if outcome == PassOutcome::Gone {
             self.dependents.forget(order).iter().for_each(|key| self.known.release(key));

@@ -47,7 +47,7 @@ impl Naming {
     pub(crate) fn shares_namespace(&self) -> bool {
         match &self.namespace {
             Pattern::Default => false,
-            Pattern::Placeholders(text) => !text.contains("$remoteClusterName"),
+            Pattern::Placeholders(text) => !tells_workspace(text),
             Pattern::Template(template) => !names_workspace(template),
         }
     }
@@ -56,10 +56,25 @@ impl Naming {
     pub(crate) fn keeps_workspaces_apart(&self, scope: Scope) -> bool {
         let names_workspace = match &self.name {
             Pattern::Default => false,
-            Pattern::Placeholders(text) => text.contains("$remoteClusterName"),
+            Pattern::Placeholders(text) => tells_workspace(text),
             Pattern::Template(template) => names_workspace(template),
         };
         names_workspace || (scope == Scope::Namespaced && !self.shares_namespace())
+    }
+
+    /// Whether tenants choose the namespaces of copies, and may choose one that is not theirs.
+    pub(crate) fn chooses_namespaces(&self) -> bool {
+        match &self.namespace {
+            Pattern::Default => false,
+            Pattern::Placeholders(text) => {
+                let rest = text.replace("$remoteNamespaceHash", "").replace("$remoteNameHash", "");
+                !tells_workspace(text) && (rest.contains("$remoteName"))
+            }
+            Pattern::Template(template) => {
+                let is_chosen = |keys: &Vec<&str>| *keys != ["Object", "metadata", "uid"] && *keys != ["ClusterPath"];
+                !names_workspace(template) && template.reads().iter().any(is_chosen)
+            }
+        }
     }
 
     /// Whether tenants choose the names of copies: not as digests, nor next to the name of their
@@ -69,7 +84,7 @@ impl Naming {
             Pattern::Default => false,
             Pattern::Placeholders(text) => {
                 let rest = text.replace("$remoteNamespaceHash", "").replace("$remoteNameHash", "");
-                !text.contains("$remoteClusterName") && rest.contains("$remoteName")
+                !tells_workspace(text) && rest.contains("$remoteName")
             }
             Pattern::Template(template) => {
                 let is_chosen = |keys: &Vec<&str>| *keys != ["Object", "metadata", "uid"];
@@ -91,6 +106,15 @@ impl Naming {
     pub(crate) fn namespace(&self, origin: Origin<'_>, order: &Value) -> Result<String, String> {
         self.namespace.render("spec.naming.namespace", origin, order, || origin.cluster.to_owned())
     }
+}
+
+/// Whether what the placeholders give tells the order's workspace: at one end, and set off from the
+/// rest, for names of workspaces have neither dashes nor dots.
+fn tells_workspace(text: &str) -> bool {
+    const CLUSTER: &str = "$remoteClusterName";
+    let is_set_off = |rest: &str, end: Option<char>| rest.is_empty() || matches!(end, Some('-' | '.'));
+    text.strip_prefix(CLUSTER).is_some_and(|rest| is_set_off(rest, rest.chars().next()))
+        || text.strip_suffix(CLUSTER).is_some_and(|rest| is_set_off(rest, rest.chars().last()))
 }
 
 /// Whether what the template gives tells the order's workspace. The path does not count: it is

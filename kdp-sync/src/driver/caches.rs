@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use kdp_core::reconcile::{Chain, backoff};
 use kube::{
     Api, Client,
@@ -164,7 +164,7 @@ async fn follow(
     // Watches that began together do not all end together.
     let timeout = Some(rand::rng().random_range(WATCH_SECONDS));
     let config = watcher::Config { label_selector, timeout, ..watcher::Config::default() };
-    let mut events = std::pin::pin!(watcher(api, config));
+    let mut events = watcher(api.clone(), config.clone()).boxed();
     let mut failures = 0;
     loop {
         let event = tokio::select! {
@@ -187,6 +187,10 @@ async fn follow(
                 let pause = backoff(failures);
                 health.failed(&error, failures, pause);
                 tracing::warn!(side = ?scope.side, kind = %scope.types.kind, %error, ?pause, "watch.failed");
+                if is_expired(&error) {
+                    // The watcher would go on asking for the same version.
+                    events = watcher(api.clone(), config.clone()).boxed();
+                }
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = shutdown.cancelled() => return,
@@ -194,6 +198,11 @@ async fn follow(
             }
         }
     }
+}
+
+/// Whether a watch was refused because its version is no longer kept.
+fn is_expired(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 410)
 }
 
 #[cfg(test)]

@@ -16,9 +16,13 @@ use super::{
     world::{PassWorld, Seen, side_of},
 };
 use crate::{
-    engine::{Batch, Command, Facts, ListQuery, Next, OrderKey, Part, Place, Problem, Query, decide, identity, import},
+    engine::{
+        Batch, Command, Facts, ListQuery, Next, ObjectKey, OrderKey, Part, Place, Problem, Query, decide, identity,
+        import,
+    },
     event::event,
     metrics::Verb,
+    object,
 };
 
 /// More steps than any order needs at once: what comes after is left to the next pass.
@@ -33,6 +37,8 @@ pub(super) enum Outcome {
     Settled,
     /// To be tried again after this long.
     Failed(Duration),
+    /// There is more to do; others come first.
+    Unfinished,
 }
 
 /// What came of a batch that did not fail.
@@ -51,6 +57,7 @@ impl Shared {
         let mut problems = Vec::new();
         let mut classes = Vec::new();
         let mut last: Option<Batch> = None;
+        let mut is_stopped = false;
         for _ in 0..MOST_STEPS {
             // Between two steps everything is consistent: the next agent goes on from here.
             if shutdown.is_cancelled() {
@@ -67,6 +74,7 @@ impl Shared {
                         classes.push(self.classify(&error));
                         problems.push(problem(part, Chain(&error).to_string()));
                         if is_vital(part) {
+                            is_stopped = true;
                             break;
                         }
                         failed.insert(part);
@@ -92,6 +100,7 @@ impl Shared {
                             classes.push(class);
                             problems.push(problem(part, message));
                             if is_vital(part) {
+                                is_stopped = true;
                                 break;
                             }
                             failed.insert(part);
@@ -111,6 +120,9 @@ impl Shared {
                     return self.conclude(order, &problems, &classes).await;
                 }
             }
+        }
+        if !is_stopped && problems.is_empty() {
+            return Outcome::Unfinished;
         }
         self.conclude(order, &problems, &classes).await
     }
@@ -177,11 +189,37 @@ impl Shared {
     async fn act(&self, order: &OrderKey, batch: &Batch) -> Result<Acted, Error> {
         for command in &batch.commands {
             if let Err(error) = self.carry_out(order, command).await {
-                let has_no_status = self.has_no_status(order, batch.part, command, &error).await?;
-                return if has_no_status { Ok(Acted::HasNoStatus) } else { Err(error) };
+                if self.has_no_status(order, batch.part, command, &error).await? {
+                    return Ok(Acted::HasNoStatus);
+                }
+                if error.kind() == ErrorKind::NotFound {
+                    self.confirm_gone(order, command).await;
+                }
+                return Err(error);
             }
         }
         Ok(Acted::Done)
+    }
+
+    /// Takes in that what was to be changed is not there: a list that was read while it went may
+    /// have left it behind, and no watch tells of it any more.
+    async fn confirm_gone(&self, order: &OrderKey, command: &Command) {
+        let (Command::Patch { key, .. } | Command::Replace { key, .. } | Command::ReplaceStatus { key, .. }) = command
+        else {
+            return;
+        };
+        if let Ok(None) = self.remote.get(key).await {
+            self.known.gone(key, By { sync: self, order });
+        }
+    }
+
+    /// Takes in the answer to a patch, which may have let go of the object's last finalizer.
+    fn patched(&self, key: &ObjectKey, object: &Value, by: By<'_>) {
+        if object::is_deleting(object) && object::finalizers(object).is_empty() {
+            self.known.gone(key, by);
+        } else {
+            self.known.wrote(key, object, by);
+        }
     }
 
     async fn carry_out(&self, order: &OrderKey, command: &Command) -> Result<(), Error> {
@@ -189,7 +227,7 @@ impl Shared {
         match command {
             Command::EnsureNamespace { place, name } => self.remote.ensure_namespace(place, name).await?,
             Command::Create { key, object } => self.known.wrote(key, &self.remote.create(key, object).await?, by),
-            Command::Patch { key, patch } => self.known.wrote(key, &self.remote.patch(key, patch).await?, by),
+            Command::Patch { key, patch } => self.patched(key, &self.remote.patch(key, patch).await?, by),
             Command::Replace { key, object } => self.known.wrote(key, &self.remote.replace(key, object).await?, by),
             Command::ReplaceStatus { key, object } => {
                 self.known.wrote(key, &self.remote.replace_status(key, object).await?, by);

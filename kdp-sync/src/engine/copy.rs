@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kdp_core::api::CLUSTER_ANNOTATION;
 use serde_json::{Map, Value, json};
 
-use super::{Command, ObjectKey, OrderKey, merge, remember};
+use super::{Command, ObjectKey, OrderKey, Stop, merge, remember};
 use crate::{hash, object, wire};
 
 /// What an agent writes into the metadata of a copy.
@@ -170,6 +170,22 @@ fn overwrite(copy: &mut Value, source: &Value) {
             object::set_metadata(copy, map, key, value.as_str().unwrap_or_default());
         }
     }
+}
+
+/// Whether an agent has put the object on the service cluster.
+pub(super) fn is_made_by_an_agent(object: &Value) -> bool {
+    object::annotation(object, wire::RELATED_OWNER).is_some()
+        || wire::IDENTITY_LABELS.iter().any(|label| object::label(object, label).is_some())
+}
+
+/// Refuses Secrets that controllers of the service cluster would fill with credentials of theirs.
+pub(super) fn check_type(key: &ObjectKey, object: &Value) -> Result<(), Stop> {
+    let is_secret = key.types.group.is_empty() && key.types.plural == "secrets";
+    let type_ = object["type"].as_str().unwrap_or_default();
+    if is_secret && ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"].contains(&type_) {
+        return Err(Stop::Refused("a Secret of this type is not brought to the service cluster"));
+    }
+    Ok(())
 }
 
 /// What is compared: neither the kind, which differs between the sides, nor the name.

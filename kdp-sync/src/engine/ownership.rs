@@ -144,7 +144,12 @@ pub(super) fn is_own_related(plan: &Plan, copy: &Value, order: &OrderKey, entry:
         || (plan.has_own_finalizer && mark == shared_mark(plan, order, &entry.identifier) && is_recorded())
 }
 
-/// Whether the existing agent has made the copy for this order. It writes no mark.
-pub(super) fn is_legacy_related(copy: &Value, from: &ObjectKey, state: &State) -> bool {
-    state.has_legacy_related(from) && object::annotation(copy, wire::RELATED_OWNER).is_none()
+/// Whether the existing agent has made the copy for this order. It writes no mark, and says only
+/// of what it has made it: once that is known to be elsewhere, nothing else is its copy.
+pub(super) fn is_legacy_related(copy: &Value, from: &ObjectKey, entry: &Entry, state: &State) -> bool {
+    let is_elsewhere =
+        |known: &Entry| (&known.identifier, &known.from) == (&entry.identifier, &entry.from) && known.to != entry.to;
+    state.has_legacy_related(from)
+        && object::annotation(copy, wire::RELATED_OWNER).is_none()
+        && !state.inventory().iter().any(is_elsewhere)
 }

@@ -142,6 +142,7 @@ impl Plan {
             mutations: &spec_mutations,
             shares_namespace: naming.shares_namespace(),
             chooses_names: naming.is_tenants_choice(),
+            chooses_namespaces: naming.chooses_namespaces(),
         };
         let related = compile_related(published, kinds, is_namespaced, &rules, &mut faults);
         let plan = Self {

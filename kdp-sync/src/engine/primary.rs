@@ -68,6 +68,9 @@ impl Subject<'_> {
             Scope::Cluster => None,
             Scope::Namespaced => Some(plan.naming.namespace(origin, order)?),
         };
+        if namespace.as_ref() == Some(&plan.state_namespace) {
+            return Err(Stop::Refused("the namespace of its copy is out of the order's reach"));
+        }
         let name = plan.naming.name(origin, order)?;
         Ok(ObjectKey { place: Place::Service, types: plan.local.clone(), namespace, name })
     }
@@ -85,6 +88,7 @@ impl Subject<'_> {
     pub(super) fn place(&self, target: ObjectKey) -> Result<Vec<Command>, Stop> {
         let marks = self.marks();
         let mutated = self.mutated(&copy::new_copy(&copy::strip(self.order), &target, &marks))?;
+        copy::check_type(&target, &mutated)?;
         let object = copy::new_copy(&mutated, &target, &marks);
         let history = self.state.of_order(self.key);
         let mut commands = Vec::new();

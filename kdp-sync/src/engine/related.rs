@@ -56,7 +56,12 @@ pub(super) struct OrderRules<'a> {
     pub(super) shares_namespace: bool,
     /// Whether tenants choose how copies are called.
     pub(super) chooses_names: bool,
+    /// Whether tenants choose the namespaces of copies, and may choose one that is not theirs.
+    pub(super) chooses_namespaces: bool,
 }
+
+/// How many objects one entry may find for an order: each costs a look with every decision.
+const MOST_OBJECTS: usize = 500;
 
 /// An object on its origin, and where its copy goes.
 pub(super) type Pair = (Location, Location);
@@ -88,6 +93,12 @@ impl Related {
         if is_shared && is_chosen(&names) {
             let message = "tenants could name each other's objects here, because their workspaces share the namespace \
                            on the service cluster; use .ClusterName in the name or in the namespace";
+            faults.push(format!("{field}.object"), message);
+        }
+        let takes_namespace = order.chooses_namespaces && namespaces.is_none();
+        if takes_namespace && related.origin == Side::Service && names.is_the_same_for_all_orders() {
+            let message = "tenants could get at what is in any namespace of the service cluster here, because they \
+                           choose the namespace of the copy; use .ClusterName in it, or the copy's name in this name";
             faults.push(format!("{field}.object"), message);
         }
         Some(Self {
@@ -131,6 +142,9 @@ impl Related {
         }
         pairs.sort();
         pairs.dedup();
+        if pairs.len() > MOST_OBJECTS {
+            return Err(Stop::Refused("it finds more objects than one order may have"));
+        }
         Ok(pairs)
     }
 

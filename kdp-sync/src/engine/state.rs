@@ -32,6 +32,7 @@ pub(super) struct State {
     labels: Map<String, Value>,
     uid: Option<String>,
     secret: Option<Arc<Value>>,
+    inventory: Vec<Entry>,
     /// Whether another agent remembers something of the order in the same place.
     pub(super) is_anothers: bool,
 }
@@ -78,7 +79,9 @@ impl State {
         let agent = secret.as_deref().and_then(|secret| object::label(secret, wire::AGENT_NAME));
         let is_anothers = plan.has_own_finalizer && agent.is_some_and(|agent| agent != plan.agent);
         let secret = secret.filter(|_| !is_anothers);
-        Ok(Self { key, labels, uid: uid.map(Into::into), secret, is_anothers })
+        let inventory = secret.as_deref().and_then(|secret| data_of(secret, INVENTORY));
+        let inventory = inventory.and_then(|data| serde_json::from_slice(&data).ok()).unwrap_or_default();
+        Ok(Self { key, labels, uid: uid.map(Into::into), secret, inventory, is_anothers })
     }
 
     pub(super) fn exists(&self) -> bool {
@@ -119,8 +122,8 @@ impl State {
         self.object(&legacy_data_key(from)).filter(|last| last["kind"] == from.types.kind.as_str())
     }
 
-    pub(super) fn inventory(&self) -> Vec<Entry> {
-        self.data(INVENTORY).and_then(|data| serde_json::from_slice(&data).ok()).unwrap_or_default()
+    pub(super) fn inventory(&self) -> &[Entry] {
+        &self.inventory
     }
 
     /// The write that makes the edits.
@@ -193,7 +196,7 @@ impl State {
     }
 
     fn data(&self, key: &str) -> Option<Vec<u8>> {
-        BASE64_STANDARD.decode(self.encoded(key)?).ok()
+        data_of(self.secret.as_deref()?, key)
     }
 
     fn encoded(&self, key: &str) -> Option<&str> {
@@ -210,6 +213,10 @@ impl State {
         }
         edits
     }
+}
+
+fn data_of(secret: &Value, key: &str) -> Option<Vec<u8>> {
+    BASE64_STANDARD.decode(secret["data"][key].as_str()?).ok()
 }
 
 impl Edit {

@@ -102,7 +102,7 @@ fn known_entries(
     failed: &BTreeSet<Part>,
 ) -> Result<Known, (Part, Stop)> {
     let primary = |stop| (Part::Primary, stop);
-    let mut known = Known { entries: state.inventory(), is_partial: false };
+    let mut known = Known { entries: state.inventory().to_vec(), is_partial: false };
     let copies = ownership::copies(plan, key, state, facts, Evidence::Heard).map_err(primary)?;
     if let Some(copy) = copies.first() {
         let path = match workspace_path(plan, key, facts) {
@@ -174,7 +174,7 @@ pub(super) fn remove_copy(
     let (from, to) = (entry.original(order), entry.copy(order));
     for evidence in [Evidence::Heard, Evidence::Seen] {
         let Some(copy) = facts.get(&to, evidence)? else { continue };
-        if !is_legacy_related(&copy, &from, state) && !is_own_related(plan, &copy, order, entry, state) {
+        if !is_legacy_related(&copy, &from, entry, state) && !is_own_related(plan, &copy, order, entry, state) {
             break;
         }
         if object::is_deleting(&copy) {

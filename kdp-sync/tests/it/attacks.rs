@@ -131,3 +131,75 @@ async fn a_tenants_secret_cannot_be_sent_into_a_foreign_namespace() {
     assert!(support::secrets(world.service(), &victim).get_opt("planted").await.unwrap().is_none());
     agent.stop().await;
 }
+
+#[tokio::test]
+async fn a_secret_that_one_tenant_hands_down_is_never_delivered_to_another() {
+    let mut spec = databases_with_credentials();
+    spec["naming"] = json!({"namespace": "shared", "name": "{{ .ClusterName }}-{{ .Object.metadata.name }}"});
+    spec["related"] = json!([
+        {"identifier": "given", "origin": "kcp", "kind": "Secret", "object": {
+            "selector": {
+                "matchLabels": {"give": "yes"},
+                "rewrite": {"template": {"template": "{{ .ClusterName }}-{{ .Value }}"}},
+            },
+        }},
+        {"identifier": "got", "origin": "service", "kind": "Secret", "object": {
+            "selector": {
+                "matchLabels": {"tenant": "{{ .ClusterName }}"},
+                "rewrite": {"template": {"template": "{{ .Value }}"}},
+            },
+        }},
+    ]);
+    let (world, agent) = World::with_databases(spec).await;
+    let victim = world.cluster("root:a").await;
+    let planted = object(json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "planted", "labels": {"give": "yes", "tenant": victim}},
+        "stringData": {"password": "of the attacker"},
+    }));
+    support::secrets(world.workspace("root:b"), "default").create(&PostParams::default(), &planted).await.unwrap();
+    world.order("root:b", "db", json!({"size": 1})).await;
+    let handed_down = format!("{}-planted", world.cluster("root:b").await);
+    seen(&support::secrets(world.service(), "shared"), &handed_down, |_| true).await;
+
+    world.order("root:a", "db", json!({"size": 1})).await;
+    let copy = world.copy("root:a", "db", |_| true).await;
+    let real = object(json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "real", "labels": {"tenant": victim}},
+        "stringData": {"password": "of the operator"},
+    }));
+    support::secrets(world.service(), &copy.namespace().unwrap()).create(&PostParams::default(), &real).await.unwrap();
+    let delivered = support::secrets(world.workspace("root:a"), "default");
+    assert_eq!(password(&seen(&delivered, "real", |_| true).await), "of the operator");
+    assert!(delivered.get_opt(&handed_down).await.unwrap().is_none());
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_would_be_filled_with_a_token_of_the_service_cluster_stays_where_it_is() {
+    let mut spec = databases_with_credentials();
+    spec["related"] = json!([
+        {"identifier": "given", "origin": "kcp", "kind": "Secret", "object": {"reference": {"path": "spec.secretName"}}},
+    ]);
+    let (world, agent) = World::with_databases(spec).await;
+    let secrets = support::secrets(world.workspace("root:b"), "default");
+    for (name, type_) in [("token", "kubernetes.io/service-account-token"), ("plain", "Opaque")] {
+        let secret = object(json!({
+            "apiVersion": "v1", "kind": "Secret", "type": type_,
+            "metadata": {"name": name, "annotations": {"kubernetes.io/service-account.name": "default"}},
+        }));
+        secrets.create(&PostParams::default(), &secret).await.unwrap();
+        world.order("root:b", name, json!({"secretName": name})).await;
+    }
+    let namespace = world.copy("root:b", "token", |_| true).await.namespace().unwrap();
+    let handed_down = support::secrets(world.service(), &namespace);
+    seen(&handed_down, "plain", |_| true).await;
+    let events = dynamic(world.workspace("root:b"), Some("default"), "v1", "Event", "events");
+    eventually("the tenant is told", async || {
+        let list = events.list(&ListParams::default()).await.unwrap();
+        list.items.iter().any(|event| event.data.to_string().contains("a Secret of this type")).then_some(())
+    })
+    .await;
+    assert!(handed_down.get_opt("token").await.unwrap().is_none());
+    agent.stop().await;
+}

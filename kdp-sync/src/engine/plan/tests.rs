@@ -105,6 +105,18 @@ fn what_tenants_choose_needs_a_namespace_of_their_own() {
         check(shared, labels("{{ .RemoteObject.metadata.name }}"), true);
         check(shared, labels("{{ .LocalObject.metadata.name }}"), false);
     }
+    // The name of the workspace counts where it is set off from the rest.
+    for glued in ["$remoteNamespace-$remoteClusterName-$remoteName", "$remoteName$remoteClusterName"] {
+        check(glued, chosen.clone(), true);
+    }
+    check("$remoteClusterName-$remoteNamespace", chosen.clone(), false);
+    // In a namespace that tenants choose, what is the same for all orders is anybody's.
+    let plain = json!({"selector": {"matchLabels": {"a": "b"}, "rewrite": {"regex": {"replacement": "b"}}}});
+    for (object, is_refused) in [(plain, true), (json!({"template": {"template": "fixed"}}), true), (given, false)] {
+        check("$remoteNamespace", object.clone(), is_refused);
+        check("x-$remoteNamespaceHash", object.clone(), false);
+        check("x", object, false);
+    }
     // What a query reads is the tenant's, even where it reads the status.
     for query in
         ["spec.users.#.name", "status.#", "status|a", "{status.a,spec.a}", "st*.a", "status.@this", "@this.status.a"]

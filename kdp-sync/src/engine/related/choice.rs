@@ -27,6 +27,15 @@ impl Locator {
         }
     }
 
+    /// Whether it finds the same in a namespace for whatever order asks.
+    pub(super) fn is_the_same_for_all_orders(&self) -> bool {
+        match self {
+            Self::Reference { .. } => false,
+            Self::Template(template) => template.reads().is_empty(),
+            Self::Selector { labels, .. } => templates(labels).next().is_none(),
+        }
+    }
+
     /// Whether the namespaces this finds on the service cluster may be the same for two workspaces.
     pub(super) fn shares_namespace(&self, naming_shares: bool) -> bool {
         match self {

@@ -71,6 +71,10 @@ impl Related {
     fn deliver(&self, entry: &Entry, order: &Order<'_>, state: &State, facts: &Facts<'_>) -> Result<Delivery, Stop> {
         let from = entry.original(order.key);
         let Some(original) = facts.get(&from, Evidence::Heard)? else { return Ok(Delivery::Nothing) };
+        if self.origin == Side::Service && copy::is_made_by_an_agent(&original) {
+            // Some tenant's words, with the labels that he gave them: no other tenant's credentials.
+            return Ok(Delivery::Nothing);
+        }
         if self.origin == Side::Kcp {
             if object::is_deleting(&original) {
                 // Not all that the existing agent has copied is recorded, so it is not left to the
@@ -105,6 +109,9 @@ impl Related {
         let fresh = copy::new_copy(&copy::strip(&original), &to, &marks);
         let other = existing.as_deref().unwrap_or(&fresh);
         let mutated = copy::strip(&self.spec_mutations.apply((*original).clone(), other)?);
+        if self.origin == Side::Kcp {
+            copy::check_type(&to, &mutated)?;
+        }
         let history = state.of_related(&from, entry);
         let record: Vec<_> = inventory_with(state, entry).into_iter().collect();
 
@@ -121,7 +128,7 @@ impl Related {
         if object::is_deleting(&existing) {
             return Ok(Delivery::Nothing);
         }
-        let is_legacy = is_legacy_related(&existing, &from, state);
+        let is_legacy = is_legacy_related(&existing, &from, entry, state);
         if !is_legacy && !is_own_related(order.plan, &existing, order.key, entry, state) {
             tracing::debug!(%to, "related.not_ours");
             return Err(Stop::Refused(
@@ -178,7 +185,7 @@ pub(super) fn save(state: &State, edits: impl IntoIterator<Item = Edit>) -> Resu
 
 /// The inventory with this entry, if it is not there yet.
 fn inventory_with(state: &State, entry: &Entry) -> Option<Edit> {
-    let mut inventory = state.inventory();
+    let mut inventory = state.inventory().to_vec();
     if inventory.contains(entry) {
         return None;
     }

@@ -46,5 +46,5 @@ pub(in crate::engine) fn part(plan: &Plan, state: &State, identifier: &str) -> P
 /// The identifiers of all former entries that something is known of, sorted.
 fn identifiers(plan: &Plan, state: &State) -> BTreeSet<String> {
     let is_former = |identifier: &String| !plan.related.iter().any(|related| related.identifier == *identifier);
-    state.inventory().into_iter().map(|entry| entry.identifier).filter(is_former).collect()
+    state.inventory().iter().map(|entry| entry.identifier.clone()).filter(is_former).collect()
 }

@@ -71,7 +71,7 @@ pub(super) fn after(
         Removal::Act(commands) => Ok(Some(commands)),
         Removal::Wait => Ok(None),
         Removal::Done => {
-            let rest: Vec<_> = state.inventory().into_iter().filter(|other| other != entry).collect();
+            let rest: Vec<_> = state.inventory().iter().filter(|other| *other != entry).cloned().collect();
             let edits = [Edit::inventory(&rest)].into_iter();
             let edits = edits.chain(state.forget_related(&entry.original(order.key), entry));
             Ok(save(state, edits)?.map(|command| vec![command]))
