@@ -67,6 +67,16 @@ fn text<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
     metadata(object).get(field).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
+/// Whether an object may be called that: by the Kubernetes rule for segments of paths, and no longer
+/// than any name is.
+pub(crate) fn can_be_name(text: &str) -> bool {
+    let is_plain = |c: char| {
+        c.is_ascii_graphic()
+            && !matches!(c, '/' | '%' | '?' | '#' | '\\' | '<' | '>' | '"' | '{' | '}' | '|' | '^' | '`')
+    };
+    !matches!(text, "" | "." | "..") && text.len() <= 253 && text.chars().all(is_plain)
+}
+
 pub(crate) fn name(object: &Value) -> &str {
     text(object, "name").unwrap_or_default()
 }

@@ -25,6 +25,9 @@ pub(crate) use scope::Scope;
 
 use parser::Parsed;
 
+/// What Go prints for a key that is missing.
+pub(crate) const NO_VALUE: &str = "<no value>";
+
 /// Which of Go's two engines a template is written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {

@@ -4,6 +4,7 @@ mod directive;
 mod quote;
 
 use super::{
+    NO_VALUE,
     fuel::{DEEPEST_VALUE, Fuel, Text},
     number,
     value::Val,
@@ -17,7 +18,7 @@ pub(super) use quote::{is_printable, quote};
 /// # Errors
 /// Like all functions here: when there is too much to print.
 pub(super) fn template_text(fuel: &Fuel, value: &Val<'_>) -> Result<String, String> {
-    if value.is_nil() { Ok("<no value>".into()) } else { text(fuel, value) }
+    if value.is_nil() { Ok(NO_VALUE.into()) } else { text(fuel, value) }
 }
 
 /// `%v`

@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(900);
 const MOST_AGENTS: usize = 3;
 
 #[test]
-#[ignore = "with some seeds, such as 4 and 5, the deletion of an order does not end"]
+#[ignore = "agents at once, and writes that arrive late, can still lose an edit or leave a copy: try KDP_SIM_SEED=10 with 300 steps"]
 fn under_faults_agents_bring_both_sides_to_where_the_specification_says() {
     let seeds = match number("KDP_SIM_SEED") {
         Some(seed) => vec![seed],
@@ -105,6 +105,8 @@ async fn live(seed: u64, steps: u64) -> Result<(), String> {
         while agents.len() > 1 {
             agents.remove(0).kill();
         }
+        agents[0].network.cut_after(usize::MAX);
+        bury(&mut agents, &world, &mut rng);
         settle(&agents[0], &mut people).await.map_err(|fault| format!("lap {lap}: {fault}\n{}", people.diary()))?;
     }
     people.delete_all().await;
@@ -126,7 +128,11 @@ fn tend(agents: &mut Vec<Distanced>, world: &World, rng: &mut StdRng) {
         2 => agents[0].network.cut_after(rng.random_range(0..6)),
         _ => {}
     }
-    // One whose network is dead is dead, too.
+    bury(agents, world, rng);
+}
+
+/// One whose network is dead is dead, too.
+fn bury(agents: &mut Vec<Distanced>, world: &World, rng: &mut StdRng) {
     while let Some(dead) = agents.iter().position(|agent| agent.network.is_cut()) {
         agents.remove(dead).kill();
     }
@@ -137,7 +143,6 @@ fn tend(agents: &mut Vec<Distanced>, world: &World, rng: &mut StdRng) {
 
 /// The faults stop, and both sides come to agree; then nothing more is written.
 async fn settle(agent: &Distanced, people: &mut People<'_>) -> Result<(), String> {
-    agent.network.cut_after(usize::MAX);
     agent.network.set_calm(true);
     let start = tokio::time::Instant::now();
     // What was sent late is there after a minute.

@@ -161,3 +161,20 @@ async fn a_secret_that_two_orders_need_is_held_until_both_are_gone() {
     gone(&copies, &copy.name_any()).await;
     agent.stop().await;
 }
+
+#[tokio::test]
+async fn a_name_that_an_order_does_not_give_or_that_nothing_can_have_holds_up_nothing() {
+    let mut spec = databases_with_credentials();
+    spec["related"] = json!([
+        {"identifier": "given", "origin": "kcp", "kind": "Secret",
+         "object": {"template": {"template": "{{ .Object.spec.secretName }}"}}},
+    ]);
+    let (world, agent) = World::with_databases(spec).await;
+    for (name, secret) in [("missing", json!({"size": 1})), ("odd", json!({"size": 1, "secretName": "a/../b c"}))] {
+        world.order("root:a", name, secret).await;
+        world.copy("root:a", name, |_| true).await;
+        delete(&world.orders("root:a"), name).await;
+        gone(&world.orders("root:a"), name).await;
+    }
+    agent.stop().await;
+}

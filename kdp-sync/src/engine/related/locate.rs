@@ -13,7 +13,7 @@ use crate::{
     object::{self, ResourceType},
     path::{self, Path},
     rewrite::RegexReplace,
-    template::{Dialect, Scope, Template, is_template},
+    template::{self, Dialect, Scope, Template, is_template},
 };
 
 use super::place;
@@ -137,7 +137,12 @@ impl Finder<'_> {
                 vec![(render(self.origin)?, render(self.origin.other())?)]
             }
         };
-        Ok(names.into_iter().filter(|(from, to)| !from.is_empty() && !to.is_empty()).collect())
+        let is_there = |name: &str| !name.is_empty() && !name.contains(template::NO_VALUE);
+        let names: Vec<_> = names.into_iter().filter(|(from, to)| is_there(from) && is_there(to)).collect();
+        if names.iter().any(|(from, to)| !object::can_be_name(from) || !object::can_be_name(to)) {
+            return Err(Stop::Refused("it finds a name that no object can have"));
+        }
+        Ok(names)
     }
 
     fn by_reference(&self, path: &Path, regex: Option<&RegexReplace>) -> Result<Vec<(String, String)>, Stop> {
