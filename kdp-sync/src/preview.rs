@@ -1,6 +1,6 @@
 //! What an agent would do, and what does not agree, without a write to anything.
 //!
-//! The engine decides without I/O, so its decisions can be carried out in memory: a [`Snapshot`] of
+//! The engine decides without I/O, so its decisions can be carried out in memory: a snapshot of
 //! both sides takes the place of the API servers, and at the end it is compared with what it was.
 
 mod diff;
