@@ -59,6 +59,13 @@ struct Mandate {
     ownership: Ownership,
 }
 
+impl Mandate {
+    /// Everything, for as long as the agent runs.
+    fn undivided() -> Self {
+        Self { leads: Tenure::forever(), ownership: Ownership::new([Tenure::forever()]) }
+    }
+}
+
 impl Agent {
     /// An agent for the service cluster that the client talks to; any Kubernetes will do.
     ///
@@ -120,12 +127,14 @@ impl Component for Agent {
             let leases = Leases::new(self.service_cluster.clone(), state_namespace, name, lease);
             Replica::new(leases, workspace_shards.map(Into::into))
         });
-        let mandate = replica.as_ref().map(|replica| (replica.leads(), replica.ownership()));
-        let (leads, ownership) = mandate.unwrap_or_else(|| (Tenure::forever(), Ownership::new([Tenure::forever()])));
+        let mandate = replica.as_ref().map_or_else(Mandate::undivided, |replica| Mandate {
+            leads: replica.leads(),
+            ownership: replica.ownership(),
+        });
         let board = self.board.clone();
         let done = CancellationToken::new();
         let work = async {
-            let worked = self.work(&context, Mandate { leads, ownership }).await;
+            let worked = self.work(&context, mandate).await;
             done.cancel();
             worked
         };

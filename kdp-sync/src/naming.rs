@@ -45,52 +45,23 @@ impl Naming {
 
     /// Whether copies of orders of different workspaces may be in the same namespace.
     pub(crate) fn shares_namespace(&self) -> bool {
-        match &self.namespace {
-            Pattern::Default => false,
-            Pattern::Placeholders(text) => !tells_workspace(text),
-            Pattern::Template(template) => !names_workspace(template),
-        }
+        !matches!(self.namespace, Pattern::Default) && !self.namespace.tells_workspace()
     }
 
     /// Whether orders of different workspaces never give the same name and namespace.
     pub(crate) fn keeps_workspaces_apart(&self, scope: Scope) -> bool {
-        let names_workspace = match &self.name {
-            Pattern::Default => false,
-            Pattern::Placeholders(text) => tells_workspace(text),
-            Pattern::Template(template) => names_workspace(template),
-        };
-        names_workspace || (scope == Scope::Namespaced && !self.shares_namespace())
+        self.name.tells_workspace() || (scope == Scope::Namespaced && !self.shares_namespace())
     }
 
     /// Whether tenants choose the namespaces of copies, and may choose one that is not theirs.
     pub(crate) fn chooses_namespaces(&self) -> bool {
-        match &self.namespace {
-            Pattern::Default => false,
-            Pattern::Placeholders(text) => {
-                let rest = text.replace("$remoteNamespaceHash", "").replace("$remoteNameHash", "");
-                !tells_workspace(text) && (rest.contains("$remoteName"))
-            }
-            Pattern::Template(template) => {
-                let is_chosen = |keys: &Vec<&str>| *keys != ["Object", "metadata", "uid"] && *keys != ["ClusterPath"];
-                !names_workspace(template) && template.reads().iter().any(is_chosen)
-            }
-        }
+        self.namespace.is_chosen_by(|keys| keys != ["ClusterPath"])
     }
 
     /// Whether tenants choose the names of copies: not as digests, nor next to the name of their
     /// workspace.
     pub(crate) fn is_tenants_choice(&self) -> bool {
-        match &self.name {
-            Pattern::Default => false,
-            Pattern::Placeholders(text) => {
-                let rest = text.replace("$remoteNamespaceHash", "").replace("$remoteNameHash", "");
-                !tells_workspace(text) && rest.contains("$remoteName")
-            }
-            Pattern::Template(template) => {
-                let is_chosen = |keys: &Vec<&str>| *keys != ["Object", "metadata", "uid"];
-                !names_workspace(template) && template.reads().iter().any(is_chosen)
-            }
-        }
+        self.name.is_chosen_by(|_| true)
     }
 
     /// The name of the copy; by default the short digests of the order's namespace and name.
@@ -106,15 +77,6 @@ impl Naming {
     pub(crate) fn namespace(&self, origin: Origin<'_>, order: &Value) -> Result<String, String> {
         self.namespace.render("spec.naming.namespace", origin, order, || origin.cluster.to_owned())
     }
-}
-
-/// Whether what the placeholders give tells the order's workspace: at one end, and set off from the
-/// rest, for names of workspaces have neither dashes nor dots.
-fn tells_workspace(text: &str) -> bool {
-    const CLUSTER: &str = "$remoteClusterName";
-    let is_set_off = |rest: &str, end: Option<char>| rest.is_empty() || matches!(end, Some('-' | '.'));
-    text.strip_prefix(CLUSTER).is_some_and(|rest| is_set_off(rest, rest.chars().next()))
-        || text.strip_suffix(CLUSTER).is_some_and(|rest| is_set_off(rest, rest.chars().last()))
 }
 
 /// Whether what the template gives tells the order's workspace. The path does not count: it is
@@ -140,6 +102,37 @@ impl Pattern {
                 Err(format!("${unknown} is not a placeholder; known are {}", PLACEHOLDERS.join(", ")))
             }
         }
+    }
+
+    /// Whether it tells the order's workspace: placeholders at one end, and set off from the rest, for
+    /// names of workspaces have neither dashes nor dots.
+    fn tells_workspace(&self) -> bool {
+        const CLUSTER: &str = "$remoteClusterName";
+        let is_set_off = |rest: &str, end: Option<char>| rest.is_empty() || matches!(end, Some('-' | '.'));
+        match self {
+            Self::Default => false,
+            Self::Placeholders(text) => {
+                text.strip_prefix(CLUSTER).is_some_and(|rest| is_set_off(rest, rest.chars().next()))
+                    || text.strip_suffix(CLUSTER).is_some_and(|rest| is_set_off(rest, rest.chars().last()))
+            }
+            Self::Template(template) => names_workspace(template),
+        }
+    }
+
+    /// Whether it depends on more than digests and the UID, in what `counts`, and does not tell the
+    /// workspace.
+    fn is_chosen_by(&self, counts: impl Fn(&[&str]) -> bool) -> bool {
+        let reads_words = match self {
+            Self::Default => false,
+            Self::Placeholders(text) => {
+                let rest = text.replace("$remoteNamespaceHash", "").replace("$remoteNameHash", "");
+                rest.contains("$remoteName")
+            }
+            Self::Template(template) => {
+                template.reads().iter().any(|keys| *keys != ["Object", "metadata", "uid"] && counts(keys))
+            }
+        };
+        reads_words && !self.tells_workspace()
     }
 
     fn render(

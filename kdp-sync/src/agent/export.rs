@@ -69,16 +69,20 @@ pub(super) async fn bring_up_to_date(
     Err(Error::new(ErrorKind::Stale, "update APIExport", name, "it is changed again and again at the same time"))
 }
 
-/// Writes Events about what has changed. The export is not held up when that fails.
+/// Writes Events about what has changed.
 async fn tell(provider: &Client, export: &Value, patch: &Value, agent: &str) {
     for news in export_news(export, patch) {
-        let event = event(export, news.type_, news.reason, &news.note, agent);
-        let Ok(event) = serde_json::from_value::<Event>(event) else { return };
-        let namespace = event.metadata.namespace.clone().unwrap_or_default();
-        let api: Api<Event> = Api::namespaced(provider.clone(), &namespace);
-        let written = in_time("create Event", "about an APIExport", api.create(&PostParams::default(), &event)).await;
-        if let Err(error) = written {
-            tracing::debug!(reason = news.reason, error = %Chain(&error), "event.failed");
-        }
+        write_event(provider, event(export, news.type_, news.reason, &news.note, agent)).await;
+    }
+}
+
+/// Writes an Event. Nothing is held up when that fails.
+pub(super) async fn write_event(client: &Client, event: Value) {
+    let Ok(event) = serde_json::from_value::<Event>(event) else { return };
+    let namespace = event.metadata.namespace.clone().unwrap_or_default();
+    let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
+    let about = event.involved_object.kind.clone().unwrap_or_default();
+    if let Err(error) = in_time("create Event", about, api.create(&PostParams::default(), &event)).await {
+        tracing::debug!(reason = event.reason, error = %Chain(&error), "event.failed");
     }
 }

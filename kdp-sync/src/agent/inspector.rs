@@ -24,10 +24,8 @@ use crate::{
     api::{PublishedResource, Side},
     driver::{Address, Endpoints, Remote, Slots, in_time},
     engine::{ListQuery, ObjectKey, OrderKey, Place, Plan},
-    lease::Tenure,
     object::ResourceType,
     preview::{Cause, Drift, Preview, Problem, Snapshot, Source, is_state, rehearse, survey},
-    sharding::Ownership,
     telemetry::Telemetry,
     wire,
 };
@@ -106,7 +104,7 @@ impl Inspector {
         let addresses = topology.addresses_now().await?;
         endpoints.set(addresses.clone());
         let remote = Remote::new(self.service.clone(), endpoints.clone());
-        let mandate = Mandate { leads: Tenure::forever(), ownership: Ownership::new([Tenure::forever()]) };
+        let mandate = Mandate::undivided();
         let options = AgentOptions { export: topology.export.clone(), ..self.options.clone() };
         let (service, provider) = (self.service.clone(), topology.provider.clone());
         let slots = Slots::new(1);
@@ -220,11 +218,7 @@ impl Site {
 
 impl Source for Remote {
     async fn get(&self, key: &ObjectKey) -> Result<Option<Value>, Error> {
-        match Self::get(self, key).await {
-            // What a tenant no longer lets the agent see is the tenant's to keep.
-            Err(error) if error.kind() == ErrorKind::Forbidden && matches!(key.place, Place::Workspace(_)) => Ok(None),
-            found => found,
-        }
+        self.look_up(key).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Value>, Error> {

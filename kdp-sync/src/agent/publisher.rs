@@ -66,6 +66,16 @@ struct Prepared {
     schema: APIResourceSchema,
 }
 
+impl Prepared {
+    /// What is published once its schema has this name, and how its orders are synced.
+    fn into_published(self, schema: String) -> (Published, Plan) {
+        let Self { spec, policies, projection, kinds, plan, .. } = self;
+        let related = plan.related.iter().map(|r| (&r.types, r.origin, r.identity_hash.as_str()));
+        let claims = claims(&spec, related);
+        (Published { spec, policies, projection, kinds, schema, claims, sync: None }, plan)
+    }
+}
+
 /// Why a resource is not published.
 pub(super) enum Refusal {
     /// Somebody must change it.
@@ -118,17 +128,14 @@ impl Publisher {
     ) -> Result<(), Refusal> {
         let prepared = self.prepare(resource, definitions, published).await?;
         let schema = self.schema_name(resource, &prepared.schema).await?;
-        let Prepared { spec, policies, projection, kinds, plan, .. } = prepared;
-        let related = plan.related.iter().map(|r| (&r.types, r.origin, r.identity_hash.as_str()));
-        let claims = claims(&spec, related);
+        let (mut now, plan) = prepared.into_published(schema);
         let before = published.remove(name);
         let is_same = before.as_ref().is_some_and(|before| {
-            (&before.spec, &before.projection, &before.kinds) == (&spec, &projection, &kinds)
-                && before.policies == policies
+            (&before.spec, &before.projection, &before.kinds) == (&now.spec, &now.projection, &now.kinds)
+                && before.policies == now.policies
         });
         let running = before.and_then(|before| before.sync);
-        let is_synchronized = spec.is_synchronized() && self.options.syncs;
-        let mut now = Published { spec, policies, projection, kinds, schema, claims, sync: None };
+        let is_synchronized = now.spec.is_synchronized() && self.options.syncs;
         match running {
             Some(sync) if is_same => now.sync = Some(sync),
             Some(sync) => sync.stop().await,
@@ -294,22 +301,10 @@ impl Publisher {
         let patch = Patch::Merge(json!({"status": status}));
         self.while_leading(in_time("update PublishedResource", name, api.patch_status(name, &params, &patch))).await?;
         if is_new && !condition.is_true() {
-            self.warn(resource, &condition.message).await;
+            let event = event(resource, "Warning", "ReconcilingError", &condition.message, &self.options.name);
+            export::write_event(&self.service, event).await;
         }
         Ok(())
-    }
-
-    async fn warn(&self, resource: &Value, note: &str) {
-        let event = event(resource, "Warning", "ReconcilingError", note, &self.options.name);
-        let event: Result<k8s_openapi::api::core::v1::Event, _> = serde_json::from_value(event);
-        let Ok(event) = event else { return };
-        let namespace = event.metadata.namespace.clone().unwrap_or_default();
-        let api: Api<k8s_openapi::api::core::v1::Event> = Api::namespaced(self.service.clone(), &namespace);
-        if let Err(error) =
-            in_time("create Event", "about a PublishedResource", api.create(&PostParams::default(), &event)).await
-        {
-            tracing::debug!(error = %Chain(&error), "event.failed");
-        }
     }
 }
 

@@ -27,10 +27,8 @@ use crate::{
     driver::{Caches, RunningSync},
     lease::Beginnings,
     telemetry::Telemetry,
+    wire,
 };
-
-/// Annotations with this prefix ask for something; others are of no interest.
-const ASKING_PREFIX: &str = "sync.kdp.k8c.io/";
 
 /// Everything an agent has published.
 pub(super) struct Resources<'a> {
@@ -198,7 +196,7 @@ impl<'a> Resources<'a> {
     fn asks_the_same(&self, name: &str, before: &Value, after: &Value) -> bool {
         let asked = |resource: &Value| -> BTreeMap<String, Value> {
             let annotations = resource["metadata"]["annotations"].as_object().into_iter().flatten();
-            let asking = annotations.filter(|(key, _)| key.starts_with(ASKING_PREFIX));
+            let asking = annotations.filter(|(key, _)| key.starts_with(wire::POLICY_PREFIX));
             asking.map(|(key, value)| (key.clone(), value.clone())).collect()
         };
         let schema = |resource: &Value| resource["status"]["resourceSchemaName"].as_str().map(ToOwned::to_owned);

@@ -3,7 +3,6 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use kdp_core::{Error, ErrorKind, reconcile::Chain};
-use kube::core::Selector;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -17,8 +16,7 @@ use super::{
 };
 use crate::{
     engine::{
-        Batch, Command, Facts, ListQuery, Next, ObjectKey, OrderKey, Part, Place, Problem, Query, decide, identity,
-        import,
+        Batch, Command, Facts, ListQuery, Next, ObjectKey, OrderKey, Part, Place, Problem, Query, decide, import,
     },
     event::event,
     metrics::Verb,
@@ -167,22 +165,9 @@ impl Shared {
 
     async fn look(&self, query: &Query) -> Result<Vec<Value>, Error> {
         match query {
-            Query::Object(key) => match self.remote.get(key).await {
-                Ok(found) => Ok(found.into_iter().collect()),
-                // What a tenant no longer lets the agent see is the tenant's to keep.
-                Err(error) if error.kind() == ErrorKind::Forbidden && matches!(key.place, Place::Workspace(_)) => {
-                    tracing::warn!(%key, "order.out_of_reach");
-                    Ok(Vec::new())
-                }
-                Err(error) => Err(error),
-            },
+            Query::Object(key) => Ok(self.remote.look_up(key).await?.into_iter().collect()),
             Query::List(list) => self.remote.list(list).await,
-            Query::Copies(order) => {
-                let labels = identity(order).into_iter().map(|(key, value)| (key.to_owned(), value));
-                let selector: Selector = labels.collect();
-                let types = self.plan.local.clone();
-                self.remote.list(&ListQuery { place: Place::Service, types, namespace: None, selector }).await
-            }
+            Query::Copies(order) => self.remote.list(&ListQuery::of_copies(&self.plan.local, order)).await,
         }
     }
 

@@ -111,6 +111,18 @@ impl Remote {
         }
     }
 
+    /// The object, if there is one within reach.
+    pub(crate) async fn look_up(&self, key: &ObjectKey) -> Result<Option<Value>, Error> {
+        match self.get(key).await {
+            // What a tenant no longer lets the agent see is the tenant's to keep.
+            Err(error) if error.kind() == ErrorKind::Forbidden && matches!(key.place, Place::Workspace(_)) => {
+                tracing::warn!(%key, "order.out_of_reach");
+                Ok(None)
+            }
+            found => found,
+        }
+    }
+
     pub(crate) async fn list(&self, query: &ListQuery) -> Result<Vec<Value>, Error> {
         let ListQuery { place, types, namespace, selector } = query;
         let key =

@@ -72,6 +72,14 @@ pub(crate) struct ListQuery {
     pub(crate) selector: Selector,
 }
 
+impl ListQuery {
+    /// The objects of the copies' kind whose labels say that they are the copy of this order.
+    pub(crate) fn of_copies(types: &Arc<ResourceType>, order: &OrderKey) -> Self {
+        let labels = super::copy::identity(order).into_iter().map(|(key, value)| (key.to_owned(), value));
+        Self { place: Place::Service, types: types.clone(), namespace: None, selector: labels.collect() }
+    }
+}
+
 /// A question about the two sides; the answer is a list of objects, possibly empty.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Query {

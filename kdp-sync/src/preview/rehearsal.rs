@@ -6,7 +6,7 @@ use kdp_core::{Error, reconcile::Chain};
 use serde_json::Value;
 
 use super::{Cause, Preview, Problem, Snapshot, snapshot::namespace_key};
-use crate::engine::{Command, Facts, ListQuery, Next, ObjectKey, OrderKey, Part, Place, Plan, Query, decide, identity};
+use crate::engine::{Command, Facts, ListQuery, Next, ObjectKey, OrderKey, Part, Plan, Query, decide};
 
 /// More steps than any order needs at once.
 const MOST_STEPS: usize = 64;
@@ -98,9 +98,7 @@ pub(super) async fn look(plan: &Plan, query: &Query, source: &impl Source) -> Re
         }
         Query::List(list) => list,
         Query::Copies(order) => {
-            let labels = identity(order).into_iter().map(|(key, value)| (key.to_owned(), value));
-            let types = plan.local.clone();
-            copies = ListQuery { place: Place::Service, types, namespace: None, selector: labels.collect() };
+            copies = ListQuery::of_copies(&plan.local, order);
             &copies
         }
     };

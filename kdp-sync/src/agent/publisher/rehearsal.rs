@@ -6,14 +6,14 @@ use kdp_core::{Error, ErrorKind, api::apis::APIResourceSchema};
 use kube::{Api, Resource};
 use serde_json::{Value, json};
 
-use super::{Prepared, Published, Publisher, Refusal, wanted_export};
+use super::{Published, Publisher, Refusal, wanted_export};
 use crate::{
     agent::{definitions::Definitions, export},
     api::Side,
     driver::in_time,
     engine::{Plan, apply_merge_patch},
     preview::{Action, Cause, Change, ObjectName, changes},
-    publish::{claims, new_export, update_export},
+    publish::{new_export, update_export},
     wire,
 };
 
@@ -26,13 +26,12 @@ impl Publisher {
         definitions: &Definitions,
         published: &mut BTreeMap<String, Published>,
     ) -> Result<(Vec<Change>, Option<Plan>), Refusal> {
-        let Prepared { spec, policies, projection, kinds, plan, schema } =
-            self.prepare(resource, definitions, published).await?;
+        let prepared = self.prepare(resource, definitions, published).await?;
         let cause = Cause::of_resource(name);
         let named = resource["status"]["resourceSchemaName"].as_str().unwrap_or_default();
         let (mut written, schema) = if self.options.publishes_schemas {
-            let schema_name = schema.metadata.name.clone().unwrap_or_default();
-            let mut written: Vec<_> = self.rehearse_schema(&cause, &schema).await?.into_iter().collect();
+            let schema_name = prepared.schema.metadata.name.clone().unwrap_or_default();
+            let mut written: Vec<_> = self.rehearse_schema(&cause, &prepared.schema).await?.into_iter().collect();
             if named != schema_name {
                 written.push(self.names_schema(&cause, name, named, &schema_name));
             }
@@ -43,10 +42,9 @@ impl Publisher {
             (Vec::new(), named.to_owned())
         };
         written.sort_by(|a, b| a.object.cmp(&b.object));
-        let related = plan.related.iter().map(|r| (&r.types, r.origin, r.identity_hash.as_str()));
-        let claims = claims(&spec, related);
-        let is_synchronized = spec.is_synchronized() && self.options.syncs;
-        published.insert(name.to_owned(), Published { spec, policies, projection, kinds, schema, claims, sync: None });
+        let (now, plan) = prepared.into_published(schema);
+        let is_synchronized = now.spec.is_synchronized() && self.options.syncs;
+        published.insert(name.to_owned(), now);
         Ok((written, is_synchronized.then_some(plan)))
     }
 
