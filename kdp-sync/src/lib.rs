@@ -66,6 +66,7 @@ mod sharding;
 mod telemetry;
 mod template;
 pub mod toolkit;
+mod watch;
 pub mod wire;
 #[doc = include_str!("../docs/agent.md")]
 pub mod operation {}

@@ -17,7 +17,7 @@ use crate::{
 /// How often a concurrent change is met with another try at once.
 const ATTEMPTS: usize = 5;
 
-pub(super) fn api(provider: &Client) -> Api<DynamicObject> {
+pub(super) fn api(provider: Client) -> Api<DynamicObject> {
     let resource = ApiResource {
         group: "apis.kcp.io".into(),
         version: "v1alpha2".into(),
@@ -25,7 +25,7 @@ pub(super) fn api(provider: &Client) -> Api<DynamicObject> {
         kind: "APIExport".into(),
         plural: "apiexports".into(),
     };
-    Api::all_with(provider.clone(), &resource)
+    Api::all_with(provider, &resource)
 }
 
 /// Brings the export up to date; makes it when it is missing and `creates` says so.
@@ -36,7 +36,7 @@ pub(super) async fn bring_up_to_date(
     agent: &str,
     creates: bool,
 ) -> Result<(), Error> {
-    let api = api(provider);
+    let api = api(provider.clone());
     let unreadable =
         |e: serde_json::Error| Error::new(ErrorKind::Internal, "update APIExport", name, "unreadable").with_source(e);
     for _ in 0..ATTEMPTS {

@@ -10,7 +10,7 @@ use kdp_core::reconcile::{Chain, backoff};
 use kube::{
     Api, CustomResourceExt, ResourceExt,
     api::{ApiResource, DynamicObject},
-    runtime::{WatchStreamExt, watcher},
+    runtime::watcher,
 };
 use serde_json::Value;
 use tokio::time::Instant;
@@ -27,6 +27,7 @@ use crate::{
     driver::{Caches, RunningSync},
     lease::Beginnings,
     telemetry::Telemetry,
+    watch::{Failed, watch},
     wire,
 };
 
@@ -62,7 +63,7 @@ enum Source {
     Export,
 }
 
-type Heard = (Source, watcher::Result<watcher::Event<DynamicObject>>);
+type Heard = (Source, Result<watcher::Event<DynamicObject>, Failed>);
 
 impl<'a> Resources<'a> {
     pub(super) fn new(publisher: Publisher, caches: &'a Caches) -> Self {
@@ -124,25 +125,21 @@ impl<'a> Resources<'a> {
     fn events(&self) -> impl Stream<Item = Heard> + use<> {
         let options = &self.publisher.options;
         let service = self.publisher.service();
-        let resources = Api::all_with(service.clone(), &PublishedResource::api_resource());
         let all = watcher::Config::default;
-        let resources =
-            watcher(resources, watcher::Config { label_selector: options.published_resources.clone(), ..all() });
-        let definitions = watcher(Api::all_with(service.clone(), &definition_resource()), all());
+        let these = watcher::Config { label_selector: options.published_resources.clone(), ..all() };
+        let resources = watch(service, |client| Api::all_with(client, &PublishedResource::api_resource()), these);
+        let definitions = watch(service, |client| Api::all_with(client, &definition_resource()), all());
         let only_ours = all().fields(&format!("metadata.name={}", options.export));
-        let export = options.updates_export.then(|| watcher(export::api(&self.publisher.provider), only_ours));
-        let export = export.map(|export| export.default_backoff().map(|event| (Source::Export, event)).boxed());
-        let own = [
-            resources.default_backoff().map(|event| (Source::Resources, event)).boxed(),
-            definitions.default_backoff().map(|event| (Source::Definitions, event)).boxed(),
-        ];
-        select_all(own.into_iter().chain(export))
+        let export = options.updates_export.then(|| watch(&self.publisher.provider, export::api, only_ours));
+        let sources = [(Source::Resources, Some(resources)), (Source::Definitions, Some(definitions))];
+        let sources = sources.into_iter().chain([(Source::Export, export)]);
+        select_all(sources.filter_map(|(source, events)| Some(events?.map(move |event| (source, event)))))
     }
 
     fn hear(&mut self, (source, event): Heard) {
         use watcher::Event;
         match event {
-            Err(error) => tracing::warn!(?source, %error, "watch.failed"),
+            Err(Failed { error, pause, .. }) => tracing::warn!(?source, %error, ?pause, "watch.failed"),
             Ok(Event::Init) => {
                 self.listing.insert(source, BTreeSet::new());
             }

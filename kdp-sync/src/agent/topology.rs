@@ -11,14 +11,14 @@ use kdp_core::{
         core::{LOGICAL_CLUSTER_NAME, LogicalCluster},
     },
 };
-use kube::{
-    Api, Client,
-    runtime::{WatchStreamExt, watcher},
-};
+use kube::{Api, Client, runtime::watcher};
 use tokio_util::sync::CancellationToken;
 
 use super::{AgentOptions, Board};
-use crate::driver::{Address, Endpoints, in_time};
+use crate::{
+    driver::{Address, Endpoints, in_time},
+    watch::{Failed, watch},
+};
 
 /// Where an agent publishes.
 pub(super) struct Topology {
@@ -85,9 +85,8 @@ impl Topology {
             set([Address::Export { cluster: self.cluster.clone(), export: self.export.clone() }].into());
             return shutdown.cancelled().await;
         };
-        let slices: Api<APIExportEndpointSlice> = Api::all(client.clone());
         let only_ours = watcher::Config::default().fields(&format!("metadata.name={name}"));
-        let mut events = std::pin::pin!(watcher(slices, only_ours).default_backoff());
+        let mut events = watch::<APIExportEndpointSlice>(client, Api::all, only_ours);
         let mut listed = BTreeSet::new();
         loop {
             let event = tokio::select! {
@@ -100,8 +99,10 @@ impl Topology {
                 Some(Ok(watcher::Event::InitDone)) => set(std::mem::take(&mut listed)),
                 Some(Ok(watcher::Event::Apply(slice))) => set(self.addresses(&slice)),
                 Some(Ok(watcher::Event::Delete(_))) => set(BTreeSet::new()),
-                Some(Err(error)) => tracing::warn!(slice = name, %error, "watch.failed"),
-                // A watcher never ends by itself.
+                Some(Err(Failed { error, pause, .. })) => {
+                    tracing::warn!(slice = name, %error, ?pause, "watch.failed");
+                }
+                // A watch never ends by itself.
                 None => return,
             }
         }

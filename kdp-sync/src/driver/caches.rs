@@ -6,14 +6,10 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use kdp_core::reconcile::{Chain, backoff};
-use kube::{
-    Api, Client,
-    runtime::watcher::{self, watcher},
-};
+use kube::{Api, Client, runtime::watcher};
 use parking_lot::Mutex;
-use rand::Rng;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -25,10 +21,12 @@ use super::{
     merge::Merge,
     sent::Sent,
 };
-use crate::{api::Side, health::WatchHealth, telemetry::Telemetry};
-
-/// For how long a watch is asked for; it goes on where it ended.
-const WATCH_SECONDS: std::ops::Range<u32> = 180..290;
+use crate::{
+    api::Side,
+    health::WatchHealth,
+    telemetry::Telemetry,
+    watch::{Failed, watch},
+};
 
 /// Makes caches, and shares each among those who need it at the same time.
 pub(crate) struct Caches {
@@ -62,10 +60,10 @@ impl Caches {
         let shutdown = CancellationToken::new();
         match scope.side {
             Side::Service => {
-                let (api, filled) = (api(self.service.clone(), scope), cache.clone());
+                let (client, filled) = (self.service.clone(), cache.clone());
                 let namespace = scope.part.as_ref().map(|part| part.namespace.as_str());
                 let health = self.telemetry.watch(scope.side, &scope.types, namespace);
-                let follow = follow(api, scope.clone(), health, shutdown.clone(), move |event| filled.apply(event));
+                let follow = follow(client, scope.clone(), health, shutdown.clone(), move |event| filled.apply(event));
                 self.tasks.spawn(follow);
             }
             Side::Kcp => {
@@ -134,7 +132,7 @@ async fn follow_all(
             let hear = move |event| merge.lock().hear(&from, event);
             let scope = cache.scope();
             let health = telemetry.watch(scope.side, &scope.types, address.host());
-            tasks.spawn(follow(api(client, scope), scope.clone(), health, ended.clone(), hear));
+            tasks.spawn(follow(client, scope.clone(), health, ended.clone(), hear));
             watches.insert(address, ended.drop_guard());
         }
         failures = if is_missing { failures + 1 } else { 0 };
@@ -154,55 +152,36 @@ async fn follow_all(
 }
 
 async fn follow(
-    api: Api<Sent>,
+    client: Client,
     scope: Scope,
     health: WatchHealth,
     shutdown: CancellationToken,
     hear: impl Fn(watcher::Event<Sent>),
 ) {
     let label_selector = scope.part.as_ref().map(|part| part.label_selector.clone());
-    // Watches that began together do not all end together.
-    let timeout = Some(rand::rng().random_range(WATCH_SECONDS));
-    let config = watcher::Config { label_selector, timeout, ..watcher::Config::default() };
-    let mut events = watcher(api.clone(), config.clone()).boxed();
-    let mut failures = 0;
+    let config = watcher::Config { label_selector, ..watcher::Config::default() };
+    let mut events = watch(&client, |client| api(client, &scope), config);
     loop {
         let event = tokio::select! {
-            event = events.try_next() => event,
+            event = events.next() => event,
             () = shutdown.cancelled() => return,
         };
         match event {
-            Ok(Some(event)) => {
-                failures = 0;
+            Some(Ok(event)) => {
                 let is_part_of_list = matches!(event, watcher::Event::Init | watcher::Event::InitApply(_));
                 hear(event);
                 if !is_part_of_list {
                     health.is_in_sync();
                 }
             }
-            // A watcher never ends by itself.
-            Ok(None) => return,
-            Err(error) => {
-                failures += 1;
-                let pause = backoff(failures);
+            Some(Err(Failed { error, failures, pause })) => {
                 health.failed(&error, failures, pause);
                 tracing::warn!(side = ?scope.side, kind = %scope.types.kind, %error, ?pause, "watch.failed");
-                if is_expired(&error) {
-                    // The watcher would go on asking for the same version.
-                    events = watcher(api.clone(), config.clone()).boxed();
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = shutdown.cancelled() => return,
-                }
             }
+            // A watch never ends by itself.
+            None => return,
         }
     }
-}
-
-/// Whether a watch was refused because its version is no longer kept.
-fn is_expired(error: &watcher::Error) -> bool {
-    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 410)
 }
 
 #[cfg(test)]

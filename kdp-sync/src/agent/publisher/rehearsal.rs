@@ -57,7 +57,7 @@ impl Publisher {
             return Ok(None);
         }
         let name = &self.options.export;
-        let found = in_time("get APIExport", name, export::api(&self.provider).get_opt(name)).await?;
+        let found = in_time("get APIExport", name, export::api(self.provider.clone()).get_opt(name)).await?;
         let before = found.map(serde_json::to_value).transpose().map_err(|error| {
             Error::new(ErrorKind::Internal, "read APIExport", name, "it is no object").with_source(error)
         })?;
