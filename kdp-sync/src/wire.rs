@@ -56,10 +56,16 @@ pub const IMPORT: &str = "sync.kdp.k8c.io/import";
 /// deleted order.
 pub const WAIT_FOR_FINALIZERS: &str = "sync.kdp.k8c.io/wait-for-finalizers";
 
-/// Annotation on an order or a copy: while it is `true`, nothing is written for the order, be it a
-/// change or a deletion. On a PublishedResource, the same for all its orders; its schema is
-/// published as before.
+/// Annotation on a copy: while it is `true`, nothing is written for its order, be it a change or a
+/// deletion. On a PublishedResource, the same for all its orders; its schema is published as before.
+///
+/// On an order it means something only if the PublishedResource says so by [`TENANT_PAUSE`]: then
+/// no change is written, but a deletion is.
 pub const PAUSED: &str = "sync.kdp.k8c.io/paused";
+
+/// Annotation on a PublishedResource: `allowed` lets tenants pause the changes of their own orders
+/// by [`PAUSED`]; `ignored` is the default.
+pub const TENANT_PAUSE: &str = "sync.kdp.k8c.io/tenant-pause";
 
 /// Annotation on a PublishedResource: `translate` brings each `observedGeneration` of a status up
 /// as a generation of the order. `verbatim` brings up what the copy says.

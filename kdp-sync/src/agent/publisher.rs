@@ -248,11 +248,10 @@ impl Publisher {
                 _ => Ok(name),
             };
         };
-        let agent = &self.options.name;
-        let says =
-            |map: Option<BTreeMap<String, String>>| map.is_some_and(|map| map.get(wire::AGENT_NAME) == Some(agent));
-        if !(says(existing.metadata.labels) && says(existing.metadata.annotations)) {
-            let mark = json!({wire::AGENT_NAME: agent});
+        // Two agents may make the same schema, and each leaves it to the first.
+        let is_marked = |map: Option<BTreeMap<String, String>>| map.is_some_and(|map| map.contains_key(wire::AGENT_NAME));
+        if !(is_marked(existing.metadata.labels) && is_marked(existing.metadata.annotations)) {
+            let mark = json!({wire::AGENT_NAME: self.options.name});
             let patch = json!({"metadata": {"labels": mark, "annotations": mark}});
             let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
             in_time("mark APIResourceSchema", &name, api.patch(&name, &params, &Patch::Merge(&patch))).await?;

@@ -136,12 +136,12 @@ impl Cache {
         self.store.lock().version(&id(key)).map(ToOwned::to_owned)
     }
 
-    /// Takes in that a list did not have the object, unless another version than this is known.
-    pub(super) fn lost(&self, key: &ObjectKey, version: &str) {
+    /// Takes in that the object was not there, unless another version than this is known.
+    pub(super) fn lost(&self, key: &ObjectKey, version: &str, by: Option<By<'_>>) {
         let id = id(key);
         let removed = self.store.lock().remove_version(&id, version);
         if let Some(before) = removed {
-            self.tell(&id, Some(&before), None, None);
+            self.tell(&id, Some(&before), None, by);
         }
     }
 
@@ -170,7 +170,7 @@ impl Cache {
             }
             Event::Delete(sent) => {
                 if let Some((id, object)) = self.read(sent) {
-                    self.remove(&id, Some(&object), None);
+                    self.remove(&id, object::uid(&object), None);
                 }
             }
             Event::InitDone => {
@@ -196,9 +196,9 @@ impl Cache {
         }
     }
 
-    /// Takes in that the object is gone.
-    pub(super) fn gone(&self, key: &ObjectKey, by: By<'_>) {
-        self.remove(&id(key), None, Some(by));
+    /// Takes in that the object is gone. One that has the name by now stays.
+    pub(super) fn gone(&self, key: &ObjectKey, uid: Option<&str>, by: By<'_>) {
+        self.remove(&id(key), uid, Some(by));
     }
 
     fn put(&self, id: &Id, object: Value, by: Option<By<'_>>) {
@@ -209,8 +209,8 @@ impl Cache {
         }
     }
 
-    fn remove(&self, id: &Id, last: Option<&Value>, by: Option<By<'_>>) {
-        let removed = self.store.lock().remove(id, last);
+    fn remove(&self, id: &Id, uid: Option<&str>, by: Option<By<'_>>) {
+        let removed = self.store.lock().remove(id, uid);
         if let Some(before) = removed {
             self.tell(id, Some(&before), None, by);
         }

@@ -80,7 +80,7 @@ impl Merge {
             Event::InitDone => {
                 let lost = self.state.unlisted.remove(address).unwrap_or_default();
                 // What was written meanwhile is left to the watch.
-                lost.iter().for_each(|(key, version)| self.cache.lost(key, version));
+                lost.iter().for_each(|(key, version)| self.cache.lost(key, version, None));
                 self.state.listed.insert(address.clone());
                 self.fill();
             }

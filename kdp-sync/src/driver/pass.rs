@@ -193,15 +193,17 @@ impl Shared {
         else {
             return;
         };
+        // One that is made meanwhile is another version.
+        let known = self.known.versions(key);
         if let Ok(None) = self.remote.get(key).await {
-            self.known.gone(key, By { sync: self, order });
+            known.iter().for_each(|(cache, version)| cache.lost(key, version, Some(By { sync: self, order })));
         }
     }
 
     /// Takes in the answer to a patch, which may have let go of the object's last finalizer.
     fn patched(&self, key: &ObjectKey, object: &Value, by: By<'_>) {
         if object::is_deleting(object) && object::finalizers(object).is_empty() {
-            self.known.gone(key, by);
+            self.known.gone(key, object::uid(object), by);
         } else {
             self.known.wrote(key, object, by);
         }
@@ -219,7 +221,7 @@ impl Shared {
             }
             Command::Delete { key, uid, propagation } => {
                 match self.remote.delete(key, uid.clone(), *propagation).await? {
-                    Deleted::Gone => self.known.gone(key, by),
+                    Deleted::Gone => self.known.gone(key, uid.as_deref(), by),
                     Deleted::Held(object) => self.known.wrote(key, &object, by),
                 }
             }

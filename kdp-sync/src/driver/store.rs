@@ -4,12 +4,14 @@
 //! those used last as trees, too.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, HashMap, VecDeque},
     hash::{BuildHasher, RandomState},
     ops::Bound,
     sync::{Arc, Weak},
 };
 
+use jiff::Timestamp;
 use kube::core::{Selector, SelectorExt};
 use serde_json::{Value, json};
 
@@ -148,7 +150,7 @@ impl Store {
     /// news.
     pub(super) fn put(&mut self, id: &Id, object: &Arc<Value>) -> Option<Option<Arc<Value>>> {
         if let Some(held) = self.objects.get_mut(id)
-            && !held.is_older_than(object)
+            && !held.is_older_than(object, &mut self.recent)
         {
             held.epoch = self.epoch;
             return None;
@@ -160,7 +162,8 @@ impl Store {
 
     /// Takes in all of an object of which only a part was known. Returns whether it is that one.
     pub(super) fn complete(&mut self, id: &Id, object: &Value) -> bool {
-        let is_known = self.objects.get(id).is_some_and(|held| !held.is_older_than(object));
+        let held = self.objects.get_mut(id);
+        let is_known = held.is_some_and(|held| !held.is_older_than(object, &mut self.recent));
         let is_part = self.objects.get(id).is_some_and(|held| matches!(held.content, Content::Labels(_)));
         if is_known && is_part {
             self.take(id);
@@ -169,11 +172,11 @@ impl Store {
         is_known
     }
 
-    /// Forgets an object, unless it is another one than `last`. Returns what was known of it.
-    pub(super) fn remove(&mut self, id: &Id, last: Option<&Value>) -> Option<Arc<Value>> {
+    /// Forgets an object, unless it is another one than that of this uid: its name may have been
+    /// given to a new one since. Returns what was known of it.
+    pub(super) fn remove(&mut self, id: &Id, uid: Option<&str>) -> Option<Arc<Value>> {
         let held = self.objects.get(id)?;
-        // The deletion of an object whose name was given to a new one since.
-        if last.is_some_and(|last| object::uid(last).unwrap_or_default() != &*held.uid) {
+        if uid.is_some_and(|uid| uid != &*held.uid) {
             return None;
         }
         self.take(id)
@@ -288,13 +291,25 @@ impl Held {
         }
     }
 
-    /// Whether the version is another one, and not an older one of the same object.
-    fn is_older_than(&self, new: &Value) -> bool {
+    /// Whether the other one is a later version, or a later object of the same name.
+    ///
+    /// Of two objects the one that was created later counts, whatever their versions: these cannot
+    /// be compared when a workspace has moved to another shard or was restored. Times have seconds,
+    /// so of objects of the same second the versions decide.
+    fn is_older_than(&mut self, new: &Value, recent: &mut VecDeque<Arc<Value>>) -> bool {
+        if object::uid(new).unwrap_or_default() != &*self.uid {
+            let known = self.tree(recent);
+            let times = known.as_ref().and_then(|known| created(known)).zip(created(new));
+            match times.map(|(known, new)| new.cmp(&known)) {
+                Some(Ordering::Greater) => return true,
+                Some(Ordering::Less) => return false,
+                Some(Ordering::Equal) | None => {}
+            }
+        }
         let version = object::resource_version(new).unwrap_or_default();
-        let is_same = object::uid(new).unwrap_or_default() == &*self.uid;
         match (version.parse::<u64>(), self.version.parse::<u64>()) {
-            (Ok(new), Ok(old)) if is_same => new > old,
-            _ => !is_same || version != &*self.version,
+            (Ok(new), Ok(old)) => new > old,
+            _ => version != &*self.version,
         }
     }
 }
@@ -303,6 +318,10 @@ impl Content {
     fn labels_of(object: &Value) -> Self {
         Self::Labels(object::labels(object).into_iter().map(|(key, value)| (key.into(), value.into())).collect())
     }
+}
+
+fn created(object: &Value) -> Option<Timestamp> {
+    object["metadata"]["creationTimestamp"].as_str()?.parse().ok()
 }
 
 fn remember(recent: &mut VecDeque<Arc<Value>>, object: Arc<Value>) {

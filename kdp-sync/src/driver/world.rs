@@ -129,10 +129,15 @@ impl Known {
         }
     }
 
-    pub(super) fn gone(&self, key: &ObjectKey, by: By<'_>) {
+    pub(super) fn gone(&self, key: &ObjectKey, uid: Option<&str>, by: By<'_>) {
         for cache in self.covering(key) {
-            cache.gone(key, by);
+            cache.gone(key, uid, by);
         }
+    }
+
+    /// The caches that know the object, each with the version in which it does.
+    pub(super) fn versions(&self, key: &ObjectKey) -> Vec<(Arc<Cache>, String)> {
+        self.covering(key).filter_map(|cache| Some((cache.clone(), cache.version(key)?))).collect()
     }
 
     /// Takes in the answer to a query that what was heard of does not answer.

@@ -61,7 +61,7 @@ fn step(plan: &Plan, key: &OrderKey, facts: &Facts<'_>, failed: &BTreeSet<Part>)
     let order_key = plan.order_object(key);
     let nothing = Ok(Next::Settled(Vec::new()));
     let Some(order) = facts.get(&order_key, Evidence::Heard)? else { return forget(plan, key, facts) };
-    if plan.policies.is_paused || is_paused(&order) {
+    if plan.policies.is_held_up(&order) {
         return nothing;
     }
     let state = State::load(plan, key, object::uid(&order), facts)?;

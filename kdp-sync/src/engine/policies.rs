@@ -13,6 +13,7 @@ pub(crate) struct Policies {
     pub(super) conflict: Conflict,
     pub(super) waits_for_finalizers: bool,
     pub(super) is_paused: bool,
+    pub(super) tenants_may_pause: bool,
     pub(super) generations: Generations,
 }
 
@@ -62,6 +63,7 @@ impl Policies {
             },
             waits_for_finalizers: read(wire::WAIT_FOR_FINALIZERS, &truth) == Some(1),
             is_paused: read(wire::PAUSED, &truth) == Some(1),
+            tenants_may_pause: read(wire::TENANT_PAUSE, &["ignored", "allowed"]) == Some(1),
             generations: match read(wire::OBSERVED_GENERATION, &["verbatim", "translate"]) {
                 Some(1) => Generations::Translate,
                 _ => Generations::Verbatim,
@@ -71,7 +73,15 @@ impl Policies {
     }
 }
 
-/// Whether somebody has asked that nothing be written for an object.
+impl Policies {
+    /// Whether no change is to be written for an order. A tenant may hold up his own changes if he is
+    /// allowed to, but never a deletion: that would keep what he no longer wants, and may not pay for.
+    pub(super) fn is_held_up(&self, order: &Value) -> bool {
+        self.is_paused || (self.tenants_may_pause && is_paused(order) && !object::is_deleting(order))
+    }
+}
+
+/// Whether the service owner has asked that nothing be written for an object.
 pub(super) fn is_paused(object: &Value) -> bool {
     object::annotation(object, wire::PAUSED) == Some("true")
 }
@@ -94,7 +104,8 @@ mod tests {
 
     #[test]
     fn a_value_that_means_nothing_is_a_fault_of_its_annotation() {
-        for key in [wire::CONFLICT_POLICY, wire::WAIT_FOR_FINALIZERS, wire::PAUSED, wire::OBSERVED_GENERATION] {
+        let known = [wire::CONFLICT_POLICY, wire::WAIT_FOR_FINALIZERS, wire::OBSERVED_GENERATION];
+        for key in known.into_iter().chain([wire::PAUSED, wire::TENANT_PAUSE]) {
             let published = json!({"metadata": {"annotations": {key: "maybe"}}});
             let faults = Policies::of(&published).unwrap_err();
             assert_eq!(faults.len(), 1);
@@ -106,12 +117,13 @@ mod tests {
     fn annotations_are_read() {
         let annotations = json!({
             wire::CONFLICT_POLICY: "import", wire::WAIT_FOR_FINALIZERS: "true",
-            wire::PAUSED: "false", wire::OBSERVED_GENERATION: "translate",
+            wire::PAUSED: "false", wire::TENANT_PAUSE: "allowed", wire::OBSERVED_GENERATION: "translate",
         });
         let expected = Policies {
             conflict: Conflict::Import,
             waits_for_finalizers: true,
             is_paused: false,
+            tenants_may_pause: true,
             generations: Generations::Translate,
         };
         assert_eq!(Policies::of(&json!({"metadata": {"annotations": annotations}})).unwrap(), expected);

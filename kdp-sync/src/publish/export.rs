@@ -49,16 +49,21 @@ pub(crate) fn claims<'a>(
 ///
 /// Entries of other resources stay, and so do claims: they are only ever added. The patch names
 /// the resourceVersion it was made for, so that a concurrent change is noticed and not undone.
+///
+/// Several agents may fill one export. So nothing is written as long as all is there that this one
+/// wants, whoever was the last to write and in whatever order.
 pub(crate) fn update_export(export: &Value, wanted: &Export, agent: &str) -> Option<Value> {
     let spec = &export["spec"];
+    let mut is_changed = false;
     let mut resources: Vec<Value> = list(&spec["resources"]).to_vec();
     for ((group, name), schema) in &wanted.resources {
         match resources.iter_mut().find(|r| text(r, "group") == group && text(r, "name") == name) {
+            Some(resource) if text(resource, "schema") == schema => continue,
             Some(resource) => resource["schema"] = schema.clone().into(),
             None => resources.push(json!({"name": name, "group": group, "schema": schema, "storage": {"crd": {}}})),
         }
+        is_changed = true;
     }
-    resources.sort_by_key(|resource| resource_group(resource, "name"));
 
     let mut claims: Vec<Value> = list(&spec["permissionClaims"]).to_vec();
     let offered =
@@ -73,15 +78,13 @@ pub(crate) fn update_export(export: &Value, wanted: &Export, agent: &str) -> Opt
             claim["identityHash"] = identity.clone().into();
         }
         claims.push(claim);
+        is_changed = true;
     }
-    claims.sort_by(|a, b| (text(a, "group"), text(a, "resource")).cmp(&(text(b, "group"), text(b, "resource"))));
-
-    let is_current = list(&spec["resources"]) == resources
-        && list(&spec["permissionClaims"]) == claims
-        && object::annotation(export, wire::AGENT_NAME) == Some(agent);
-    if is_current {
+    if !is_changed && object::annotation(export, wire::AGENT_NAME).is_some() {
         return None;
     }
+    resources.sort_by_key(|resource| resource_group(resource, "name"));
+    claims.sort_by(|a, b| (text(a, "group"), text(a, "resource")).cmp(&(text(b, "group"), text(b, "resource"))));
     let mut metadata = json!({"annotations": {wire::AGENT_NAME: agent}});
     if let Some(version) = object::resource_version(export) {
         metadata["resourceVersion"] = version.into();

@@ -144,23 +144,44 @@ async fn an_object_that_cannot_be_imported_says_so_and_stays() {
 }
 
 #[tokio::test]
-async fn a_paused_order_is_left_alone_until_it_is_not() {
+async fn an_order_whose_copy_is_paused_is_left_alone_until_it_is_not() {
     let (world, agent) = World::with_databases(by_name()).await;
     for name in ["paused", "other"] {
         world.order("root:a", name, json!({"size": 1})).await;
         world.copy("root:a", name, |_| true).await;
     }
     let orders = world.orders("root:a");
-    let paused = |value: Value| json!({"metadata": {"annotations": {wire::PAUSED: value}}, "spec": {"size": 2}});
-    patch(&orders, "paused", paused("true".into())).await;
-    patch(&orders, "other", json!({"spec": {"size": 2}})).await;
+    let copy = world.copy("root:a", "paused", |_| true).await;
+    let copies = databases(world.service(), copy.namespace().as_deref());
+    let pause = |value: Value| json!({"metadata": {"annotations": {wire::PAUSED: value}}});
+    patch(&copies, &copy.name_any(), pause("true".into())).await;
+    for name in ["paused", "other"] {
+        patch(&orders, name, json!({"spec": {"size": 2}})).await;
+    }
     world.copy("root:a", "other", |copy| copy.data["spec"]["size"] == 2).await;
     assert_eq!(world.copy("root:a", "paused", |_| true).await.data["spec"]["size"], 1);
     delete(&orders, "paused").await;
     delete(&orders, "other").await;
     gone(&orders, "other").await;
     assert_eq!(world.copy("root:a", "paused", |_| true).await.data["spec"]["size"], 1);
-    patch(&orders, "paused", json!({"metadata": {"annotations": {wire::PAUSED: null}}})).await;
+    patch(&copies, &copy.name_any(), pause(Value::Null)).await;
+    gone(&orders, "paused").await;
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn a_tenant_cannot_keep_his_copy_from_being_deleted() {
+    let (world, agent) = World::with_databases(by_name()).await;
+    annotate(&world, json!({wire::TENANT_PAUSE: "allowed"})).await;
+    let orders = world.orders("root:a");
+    for name in ["paused", "other"] {
+        world.order("root:a", name, json!({"size": 1})).await;
+        world.copy("root:a", name, |_| true).await;
+    }
+    patch(&orders, "paused", json!({"metadata": {"annotations": {wire::PAUSED: "true"}}, "spec": {"size": 2}})).await;
+    patch(&orders, "other", json!({"spec": {"size": 2}})).await;
+    world.copy("root:a", "other", |copy| copy.data["spec"]["size"] == 2).await;
+    delete(&orders, "paused").await;
     gone(&orders, "paused").await;
     agent.stop().await;
 }
@@ -170,7 +191,7 @@ async fn an_order_tells_generations_of_its_own() {
     let world = World::new().await;
     install(&world, "engines", "Engine", "Namespaced", json!({"status": {}})).await;
     world.publish("databases", json!({"resource": {"apiGroup": "example.com", "kind": "Engine"}})).await;
-    annotate(&world, json!({wire::OBSERVED_GENERATION: "translate"})).await;
+    annotate(&world, json!({wire::OBSERVED_GENERATION: "translate", wire::TENANT_PAUSE: "allowed"})).await;
     let agent = world.agent().await;
     world.published("databases").await;
     world.bind("root:a", &["events", "namespaces"]).await;

@@ -39,12 +39,45 @@ fn late_events_do_not_undo_newer_ones() {
     cache.apply(Event::Apply(object("s", "10", "u")));
     cache.apply(Event::Apply(object("s", "9", "u")));
     assert_eq!(version(&cache, "s").unwrap(), "10");
-    cache.apply(Event::Apply(object("s", "9", "another")));
-    assert_eq!(version(&cache, "s").unwrap(), "9");
     cache.apply(Event::Delete(object("s", "11", "u")));
-    assert!(version(&cache, "s").is_some(), "the deletion of the former object");
-    cache.apply(Event::Delete(object("s", "12", "another")));
     assert_eq!(version(&cache, "s"), None);
+}
+
+#[test]
+fn events_of_a_former_object_do_not_undo_the_one_that_has_its_name_now() {
+    let cache = cache();
+    cache.apply(Event::Apply(object("s", "12", "new")));
+    cache.apply(Event::Apply(object("s", "10", "old")));
+    assert_eq!(version(&cache, "s").unwrap(), "12");
+    cache.apply(Event::Delete(object("s", "11", "old")));
+    assert_eq!(version(&cache, "s").unwrap(), "12");
+    cache.apply(Event::Delete(object("s", "13", "new")));
+    assert_eq!(version(&cache, "s"), None);
+}
+
+#[test]
+fn of_two_objects_of_a_name_the_one_created_later_counts_whatever_their_versions() {
+    let cache = cache();
+    let created = |version: &str, uid: &str, time: &str| {
+        let mut sent = object("s", version, uid);
+        sent.object["metadata"]["creationTimestamp"] = time.into();
+        Event::Apply(sent)
+    };
+    cache.apply(created("900", "first", "2026-01-01T00:00:00Z"));
+    cache.apply(created("5", "moved", "2026-01-02T00:00:00Z"));
+    assert_eq!(version(&cache, "s").unwrap(), "5");
+    cache.apply(created("901", "first", "2026-01-01T00:00:00Z"));
+    assert_eq!(version(&cache, "s").unwrap(), "5");
+}
+
+#[test]
+fn a_deletion_that_is_answered_late_leaves_the_object_that_has_the_name_by_then() {
+    let mut store = Store::new(Keeps::Everything, false);
+    let sent = object("s", "12", "new");
+    let id = id(&key("s"));
+    store.put(&id, &Arc::new(sent.object));
+    assert_eq!(store.remove(&id, Some("old")), None);
+    assert!(store.remove(&id, Some("new")).is_some());
 }
 
 #[test]

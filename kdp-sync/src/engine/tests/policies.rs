@@ -75,28 +75,55 @@ fn existing() -> ObjectKey {
 
 #[test]
 fn nothing_is_written_for_what_is_paused_until_it_is_no_more() {
-    for paused in ["order", "copy"] {
-        let mut scene = Scene::new(json!({}));
-        let order = scene.order();
-        scene.sides.put(&order, json!({"spec": {"size": 1}}));
-        scene.settle();
-        let copy = scene.copy_key().unwrap();
-        let key = if paused == "order" { order.clone() } else { copy.clone() };
-        scene.annotate(&key, wire::PAUSED, Some("true"));
-        scene.sides.change(&order, &json!({"spec": {"size": 2}}));
-        scene.sides.change(&copy, &json!({"status": {"phase": "Ready"}}));
-        scene.writes_nothing();
-        scene.annotate(&key, wire::PAUSED, None);
-        scene.settle();
-        assert_eq!(scene.copy().unwrap()["spec"]["size"], 2);
-        assert_eq!(scene.sides.get(&order).unwrap()["status"]["phase"], "Ready");
-        scene.annotate(&key, wire::PAUSED, Some("true"));
-        scene.sides.delete(&order);
-        scene.writes_nothing();
-        scene.annotate(&key, wire::PAUSED, Some("false"));
-        scene.settle();
-        assert_eq!((scene.sides.get(&order), scene.copy()), (None, None), "{paused}");
-    }
+    let (mut scene, order, copy) = served(json!({}));
+    scene.annotate(&copy, wire::PAUSED, Some("true"));
+    scene.sides.change(&order, &json!({"spec": {"size": 2}}));
+    scene.sides.change(&copy, &json!({"status": {"phase": "Ready"}}));
+    scene.writes_nothing();
+    scene.annotate(&copy, wire::PAUSED, None);
+    scene.settle();
+    assert_eq!(scene.copy().unwrap()["spec"]["size"], 2);
+    assert_eq!(scene.sides.get(&order).unwrap()["status"]["phase"], "Ready");
+    scene.annotate(&copy, wire::PAUSED, Some("true"));
+    scene.sides.delete(&order);
+    scene.writes_nothing();
+    scene.annotate(&copy, wire::PAUSED, Some("false"));
+    scene.settle();
+    assert_eq!((scene.sides.get(&order), scene.copy()), (None, None));
+}
+
+/// An order of size 1 that has its copy.
+fn served(annotations: Value) -> (Scene, ObjectKey, ObjectKey) {
+    let mut scene = Scene::new(annotations);
+    let order = scene.order();
+    scene.sides.put(&order, json!({"spec": {"size": 1}}));
+    scene.settle();
+    let copy = scene.copy_key().unwrap();
+    (scene, order, copy)
+}
+
+#[test]
+fn a_tenant_who_pauses_his_order_without_being_allowed_to_changes_nothing() {
+    let (mut scene, order, _) = served(json!({}));
+    scene.annotate(&order, wire::PAUSED, Some("true"));
+    scene.sides.change(&order, &json!({"spec": {"size": 2}}));
+    scene.settle();
+    assert_eq!(scene.copy().unwrap()["spec"]["size"], 2);
+    scene.sides.delete(&order);
+    scene.settle();
+    assert_eq!((scene.sides.get(&order), scene.copy()), (None, None));
+}
+
+#[test]
+fn a_tenant_who_may_pause_holds_up_changes_and_never_a_deletion() {
+    let (mut scene, order, copy) = served(json!({wire::TENANT_PAUSE: "allowed"}));
+    scene.annotate(&order, wire::PAUSED, Some("true"));
+    scene.sides.change(&order, &json!({"spec": {"size": 2}}));
+    scene.sides.change(&copy, &json!({"status": {"phase": "Ready"}}));
+    scene.writes_nothing();
+    scene.sides.delete(&order);
+    scene.settle();
+    assert_eq!((scene.sides.get(&order), scene.copy()), (None, None));
 }
 
 #[test]

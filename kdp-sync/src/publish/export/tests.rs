@@ -62,5 +62,22 @@ fn a_current_export_is_left_alone() {
     let patch = update_export(&export, &wanted(), "agent").unwrap();
     let export = apply(export, &patch);
     assert_eq!(update_export(&export, &wanted(), "agent"), None);
-    assert!(update_export(&export, &wanted(), "other").is_some());
+    let mut unmarked = export.clone();
+    unmarked["metadata"]["annotations"] = json!({});
+    assert!(update_export(&unmarked, &wanted(), "agent").is_some(), "nobody has said whose it is");
+    let mut unsorted = export.clone();
+    unsorted["spec"]["permissionClaims"].as_array_mut().unwrap().reverse();
+    assert_eq!(update_export(&unsorted, &wanted(), "agent"), None);
+}
+
+#[test]
+fn two_agents_that_fill_one_export_do_not_undo_what_the_other_wrote() {
+    let other = Export { resources: [(key("other.io", "xs"), "v1.xs.other.io".into())].into(), ..Export::default() };
+    let mut export = new_export("e");
+    for (wanted, agent) in [(wanted(), "one"), (other.clone(), "two")] {
+        let patch = update_export(&export, &wanted, agent).unwrap();
+        export = apply(export, &patch);
+    }
+    assert_eq!(update_export(&export, &wanted(), "one"), None);
+    assert_eq!(update_export(&export, &other, "two"), None);
 }
