@@ -48,7 +48,7 @@ use self::{
     news::News,
     pass::Outcome,
     problems::WithoutStatus,
-    queue::Queue,
+    queue::{Ended, Queue},
     slots::Slot,
     world::Known,
 };
@@ -56,7 +56,7 @@ use crate::{
     engine::{ObjectKey, OrderKey, Place, Plan, order_of},
     metrics::{PassOutcome, ResourceMetrics},
     object::ResourceType,
-    sharding::Ownership,
+    sharding::{Ownership, Workspaces},
 };
 
 /// How long orders under way may take when a sync is stopped.
@@ -147,6 +147,7 @@ async fn run(shared: Arc<Shared>, slots: Slots, tasks: TaskTracker, shutdown: Ca
     });
     shared.known.subscribe(&listener);
     let mut gains = shared.ownership.gains();
+    let mut losses = shared.ownership.losses();
     tokio::select! {
         () = shared.known.synced() => {}
         () = shutdown.cancelled() => return,
@@ -172,6 +173,10 @@ async fn run(shared: Arc<Shared>, slots: Slots, tasks: TaskTracker, shutdown: Ca
                 orders.filter(|order| gained.contains(&order.cluster)).for_each(|order| shared.push(order));
                 continue;
             }
+            lost = losses.next() => {
+                shared.leave(&lost);
+                continue;
+            }
             () = shutdown.cancelled() => return,
         };
         if let Some(order) = shared.queue.take() {
@@ -185,8 +190,7 @@ async fn work_on(shared: Arc<Shared>, order: OrderKey, slot: Slot, shutdown: Can
         Some(turn) => slot.lend(turn.within(shared.pass(&order, &shutdown))).await,
         None => None,
     };
-    // The replica that has the workspace now goes on from wherever a pass was cut off.
-    shared.settle(&order, outcome.unwrap_or(Outcome::Settled));
+    shared.settle(&order, outcome.unwrap_or(Outcome::CutOff));
 }
 
 impl Shared {
@@ -216,23 +220,40 @@ impl Shared {
     }
 
     fn settle(&self, order: &OrderKey, outcome: Outcome) {
-        let (outcome, again_after) = match outcome {
-            Outcome::Gone => (PassOutcome::Gone, None),
-            Outcome::Settled => (PassOutcome::Settled, None),
-            Outcome::Failed(delay) => (PassOutcome::Failed, Some(delay)),
-            Outcome::Unfinished => (PassOutcome::Settled, Some(Duration::ZERO)),
-        };
-        if outcome == PassOutcome::Gone {
-            self.dependents.forget(order).iter().for_each(|key| self.known.release(key));
+        if matches!(outcome, Outcome::Gone | Outcome::CutOff) {
+            self.forget(order);
         }
+        let (outcome, ended) = match outcome {
+            Outcome::Gone => (PassOutcome::Gone, Ended::Settled),
+            // The replica that has the workspace now goes on from wherever it was cut off.
+            Outcome::Settled | Outcome::CutOff => (PassOutcome::Settled, Ended::Settled),
+            Outcome::Failed(delay) => (PassOutcome::Failed, Ended::Failed(delay)),
+            Outcome::Unfinished => (PassOutcome::Settled, Ended::Unfinished),
+        };
         self.metrics.passed(outcome);
-        if let Some(heard) = self.queue.done(order, again_after) {
+        if let Some(heard) = self.queue.done(order, ended) {
             self.metrics.settled_after(heard.elapsed());
         }
         self.metrics.set_queue_depth(self.queue.depth());
         let (orders, copies) = self.known.counts();
         self.metrics.set_orders(orders);
         self.metrics.set_copies(copies);
+    }
+}
+
+impl Shared {
+    /// Forgets what is remembered of orders that are another replica's now. Should they come back,
+    /// all of them are worked on again.
+    fn leave(&self, lost: &Workspaces) {
+        let remembered = self.dependents.orders().into_iter().chain(self.failures.orders());
+        let is_lost = |order: &OrderKey| lost.contains(&order.cluster) && !self.ownership.is_mine(&order.cluster);
+        remembered.chain(self.without_status.orders()).filter(is_lost).for_each(|order| self.forget(&order));
+    }
+
+    fn forget(&self, order: &OrderKey) {
+        self.dependents.forget(order).iter().for_each(|key| self.known.release(key));
+        self.failures.forget(order);
+        self.without_status.forget(order);
     }
 }
 

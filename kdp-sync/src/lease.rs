@@ -15,7 +15,7 @@ use kdp_core::{Error, ErrorKind};
 pub(crate) use self::{
     candidate::{Candidate, Leases, seen},
     election::Election,
-    tenure::{Beginnings, Tenure},
+    tenure::{Beginnings, Endings, Tenure},
 };
 
 /// How several replicas of an agent compete, by Leases in the agent's state namespace.

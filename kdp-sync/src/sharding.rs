@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
 pub(crate) use self::replica::Replica;
-use crate::lease::{Beginnings, Tenure};
+use crate::lease::{Beginnings, Endings, Tenure};
 
 /// The workspaces that are this replica's, from moment to moment. Cloning it is cheap.
 #[derive(Clone, Debug)]
@@ -49,9 +49,16 @@ pub(crate) struct Gains {
     count: usize,
 }
 
-/// Workspaces that have become this replica's.
+/// Tells which workspaces are no longer this replica's.
 #[derive(Debug)]
-pub(crate) struct Gained {
+pub(crate) struct Losses {
+    endings: Endings,
+    count: usize,
+}
+
+/// The workspaces of some shards.
+#[derive(Debug)]
+pub(crate) struct Workspaces {
     shards: Vec<usize>,
     count: usize,
 }
@@ -80,6 +87,12 @@ impl Ownership {
     pub(crate) fn gains(&self) -> Gains {
         let beginnings = Beginnings::new(self.0.iter().map(|shard| shard.tenure.clone()));
         Gains { beginnings, count: self.0.len() }
+    }
+
+    /// Tells about the workspaces that cease to be this replica's from now on.
+    pub(crate) fn losses(&self) -> Losses {
+        let endings = Endings::new(self.0.iter().map(|shard| shard.tenure.clone()));
+        Losses { endings, count: self.0.len() }
     }
 
     /// Closes a shard, and completes when no work is under way in it. It stays closed, also when
@@ -118,12 +131,19 @@ impl Turn {
 
 impl Gains {
     /// What has become this replica's since the last call. Cancel-safe.
-    pub(crate) async fn next(&mut self) -> Gained {
-        Gained { shards: self.beginnings.next().await, count: self.count }
+    pub(crate) async fn next(&mut self) -> Workspaces {
+        Workspaces { shards: self.beginnings.next().await, count: self.count }
     }
 }
 
-impl Gained {
+impl Losses {
+    /// What has ceased to be this replica's since the last call, some time after. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Workspaces {
+        Workspaces { shards: self.endings.next().await, count: self.count }
+    }
+}
+
+impl Workspaces {
     pub(crate) fn contains(&self, workspace: &LogicalClusterName) -> bool {
         self.shards.contains(&shard_of(workspace, self.count))
     }

@@ -249,7 +249,8 @@ impl Publisher {
             };
         };
         // Two agents may make the same schema, and each leaves it to the first.
-        let is_marked = |map: Option<BTreeMap<String, String>>| map.is_some_and(|map| map.contains_key(wire::AGENT_NAME));
+        let is_marked =
+            |map: Option<BTreeMap<String, String>>| map.is_some_and(|map| map.contains_key(wire::AGENT_NAME));
         if !(is_marked(existing.metadata.labels) && is_marked(existing.metadata.annotations)) {
             let mark = json!({wire::AGENT_NAME: self.options.name});
             let patch = json!({"metadata": {"labels": mark, "annotations": mark}});

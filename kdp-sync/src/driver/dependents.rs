@@ -101,6 +101,11 @@ impl Dependents {
         asked.into_iter().filter_map(Asked::into_object).collect()
     }
 
+    /// The orders of which something is remembered.
+    pub(super) fn orders(&self) -> Vec<OrderKey> {
+        self.0.lock().asked.keys().map(|order| (**order).clone()).collect()
+    }
+
     /// All objects that were asked about, once for each order that did.
     pub(super) fn objects(&self) -> Vec<Arc<ObjectKey>> {
         let state = self.0.lock();

@@ -24,4 +24,13 @@ impl Failures {
         *last = problems.to_vec();
         (is_new, *count)
     }
+
+    /// The orders that failed when they were last worked on.
+    pub(super) fn orders(&self) -> Vec<OrderKey> {
+        self.0.lock().keys().cloned().collect()
+    }
+
+    pub(super) fn forget(&self, order: &OrderKey) {
+        self.0.lock().remove(order);
+    }
 }

@@ -37,6 +37,8 @@ pub(super) enum Outcome {
     Failed(Duration),
     /// There is more to do; others come first.
     Unfinished,
+    /// The workspace is another replica's.
+    CutOff,
 }
 
 /// What came of a batch that did not fail.
@@ -144,7 +146,6 @@ impl Shared {
             if self.known.order(&self.plan.order_object(order)).is_some() {
                 return Outcome::Settled;
             }
-            self.without_status.forget(order);
             return Outcome::Gone;
         }
         let delays = classes.iter().map(|class| class.delay(failures));

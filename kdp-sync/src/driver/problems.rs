@@ -24,6 +24,10 @@ impl WithoutStatus {
         self.0.lock().get(order).cloned().unwrap_or_default()
     }
 
+    pub(super) fn orders(&self) -> Vec<OrderKey> {
+        self.0.lock().keys().cloned().collect()
+    }
+
     pub(super) fn forget(&self, order: &OrderKey) {
         self.0.lock().remove(order);
     }

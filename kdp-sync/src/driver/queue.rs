@@ -5,17 +5,37 @@ use std::{
     time::Duration,
 };
 
-use kdp_core::LogicalClusterName;
+use kdp_core::{LogicalClusterName, reconcile::backoff};
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
 use crate::engine::OrderKey;
+
+/// From this change in a row on that ended a wait in vain, the least wait does not grow, and is up to
+/// 12.8 seconds.
+const MOST_HURRIES: u32 = 8;
+
+/// How a pass ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// There is nothing to do until something changes.
+    Settled,
+    /// There is more to do; others come first.
+    Unfinished,
+    /// It is to be tried again after this long, or when something changes.
+    Failed(Duration),
+}
 
 /// Orders with something to do: each at most once, and never two passes of one at a time.
 ///
 /// Workspaces take turns, and no workspace has more than its share of passes at a time: neither
 /// many orders of one tenant nor slow ones hold up those of another. All that is kept is bounded
 /// by the number of orders.
+///
+/// A failed order waits. A change of what it depends on may be what it waits for, so it ends the
+/// wait: the first one at once. But if that fails as well, the next change has to wait a little, and
+/// the one after it longer, until there was a wait without a change or a success: who changes
+/// something all the time gets no more tries than who waits, but for a few.
 #[derive(Debug)]
 pub(super) struct Queue {
     /// How many passes of one workspace there may be at a time.
@@ -38,11 +58,17 @@ struct State {
     again: HashMap<OrderKey, Instant>,
     later: BTreeSet<(Instant, OrderKey)>,
     due: HashMap<OrderKey, Due>,
+    /// How often in a row a change has ended the wait of a failed order.
+    hurried: HashMap<OrderKey, u32>,
 }
 
+/// A wait.
 #[derive(Clone, Copy, Debug)]
 struct Due {
     at: Instant,
+    began: Instant,
+    /// Whether a change has made it shorter.
+    is_hurried: bool,
     heard: Instant,
 }
 
@@ -84,22 +110,28 @@ impl Queue {
         self.state.lock().take(self.share)
     }
 
-    /// Ends the pass of an order, and has it worked on again after a while if it is said. If not,
-    /// returns when the change that the pass was for was heard of.
-    pub(super) fn done(&self, order: &OrderKey, again_after: Option<Duration>) -> Option<Instant> {
+    /// Ends the pass of an order. If it settled, returns when the change that the pass was for was
+    /// heard of.
+    pub(super) fn done(&self, order: &OrderKey, ended: Ended) -> Option<Instant> {
         let mut state = self.state.lock();
         let heard = state.end(order, self.share)?;
-        if let Some(again) = state.again.remove(order) {
-            let heard = if again_after.is_some() { heard } else { again };
-            state.push(order.clone(), heard, self.share);
-        } else if let Some(delay) = again_after {
-            let at = Instant::now() + delay;
-            state.due.insert(order.clone(), Due { at, heard });
-            state.later.insert((at, order.clone()));
+        let again = state.again.remove(order);
+        if let Ended::Failed(delay) = ended {
+            let now = Instant::now();
+            state.wait(order.clone(), Due { at: now + delay, began: now, is_hurried: false, heard });
+            if again.is_some() {
+                state.hurry(order, now);
+            }
+        } else {
+            state.hurried.remove(order);
+            let heard = if ended == Ended::Unfinished { Some(heard) } else { again };
+            if let Some(heard) = heard {
+                state.queue(order.clone(), heard, self.share);
+            }
         }
         drop(state);
         self.changed.notify_one();
-        again_after.is_none().then_some(heard)
+        (ended == Ended::Settled).then_some(heard)
     }
 
     /// How many orders wait for their turn.
@@ -117,11 +149,33 @@ impl State {
         if self.queued.contains_key(&order) {
             return;
         }
-        let mut heard = heard;
-        if let Some(due) = self.due.remove(&order) {
-            self.later.remove(&(due.at, order.clone()));
-            heard = due.heard;
+        if self.due.contains_key(&order) {
+            self.hurry(&order, heard);
+            self.wake(heard, share);
+            return;
         }
+        self.queue(order, heard, share);
+    }
+
+    fn wait(&mut self, order: OrderKey, due: Due) {
+        self.later.insert((due.at, order.clone()));
+        self.due.insert(order, due);
+    }
+
+    /// Makes the wait of an order shorter, once.
+    fn hurry(&mut self, order: &OrderKey, now: Instant) {
+        let Some(due) = self.due.get_mut(order).filter(|due| !due.is_hurried) else { return };
+        let times = self.hurried.entry(order.clone()).or_default();
+        let least = if *times == 0 { Duration::ZERO } else { backoff((*times).min(MOST_HURRIES)) };
+        *times += 1;
+        due.is_hurried = true;
+        let at = (due.began + least).max(now).min(due.at);
+        self.later.remove(&(due.at, order.clone()));
+        due.at = at;
+        self.later.insert((at, order.clone()));
+    }
+
+    fn queue(&mut self, order: OrderKey, heard: Instant, share: usize) {
         self.queued.insert(order.clone(), heard);
         let has_room = self.busy.get(&order.cluster).is_none_or(|busy| *busy < share);
         let of_cluster = self.ready.entry(order.cluster.clone()).or_default();
@@ -135,8 +189,12 @@ impl State {
     fn wake(&mut self, now: Instant, share: usize) {
         while self.later.first().is_some_and(|(due, _)| *due <= now)
             && let Some((_, order)) = self.later.pop_first()
+            && let Some(due) = self.due.remove(&order)
         {
-            self.push(order, now, share);
+            if !due.is_hurried {
+                self.hurried.remove(&order);
+            }
+            self.queue(order, due.heard, share);
         }
     }
 

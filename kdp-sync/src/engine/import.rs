@@ -73,7 +73,10 @@ fn step(plan: &Plan, key: &OrderKey, object_key: &ObjectKey, facts: &Facts<'_>) 
         return Ok((!is_unheard).then(|| vec![Command::Create { key: order_key, object: fresh }]));
     };
     // An order that is not held yet could vanish with its copy left behind.
-    if object::is_deleting(&order) || plan.policies.is_held_up(&order) || !object::has_finalizer(&order, &plan.finalizer) {
+    if object::is_deleting(&order)
+        || plan.policies.is_held_up(&order)
+        || !object::has_finalizer(&order, &plan.finalizer)
+    {
         return Ok(None);
     }
     let state = State::load(plan, key, object::uid(&order), facts)?;

@@ -58,6 +58,11 @@ impl Tenure {
         }
     }
 
+    /// Whether nothing may be under way any more.
+    fn is_over(&self) -> bool {
+        self.0.as_ref().is_some_and(|held| Instant::now() >= held.borrow().works_until)
+    }
+
     /// Which time it is held, counted from one; zero as long as it never was.
     pub(crate) fn number(&self) -> u64 {
         self.0.as_ref().map_or(1, |held| held.borrow().number)
@@ -140,6 +145,46 @@ impl Beginnings {
     }
 }
 
+/// Tells which of several tenures have ended.
+#[derive(Debug)]
+pub(crate) struct Endings {
+    tenures: Vec<Tenure>,
+    held: Vec<bool>,
+}
+
+impl Endings {
+    /// Those that end from now on.
+    pub(crate) fn new(tenures: impl IntoIterator<Item = Tenure>) -> Self {
+        let tenures: Vec<_> = tenures.into_iter().collect();
+        let held = tenures.iter().map(|tenure| !tenure.is_over()).collect();
+        Self { tenures, held }
+    }
+
+    /// The positions of those that have ended since the last call, at least one. One that has begun
+    /// again meanwhile is not told. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Vec<usize> {
+        loop {
+            let mut ended = Vec::new();
+            for (at, (tenure, held)) in self.tenures.iter().zip(&mut self.held).enumerate() {
+                let is_over = tenure.is_over();
+                if std::mem::replace(held, !is_over) && is_over {
+                    ended.push(at);
+                }
+            }
+            if !ended.is_empty() {
+                return ended;
+            }
+            if self.tenures.is_empty() {
+                return std::future::pending().await;
+            }
+            let changes = self.tenures.iter_mut().zip(&self.held).map(|(tenure, held)| {
+                Box::pin(async move { if *held { tenure.ended().await } else { tenure.changed().await } })
+            });
+            select_all(changes).await;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -190,6 +235,19 @@ mod tests {
         assert!(tokio::time::timeout(SECOND, beginnings.next()).await.is_err());
         renew(&renewal);
         assert_eq!(beginnings.next().await, [1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_ends_is_told_once_each_time() {
+        let renewal = Renewal::new();
+        let mut endings = Endings::new([Tenure::forever(), renewal.tenure()]);
+        assert!(tokio::time::timeout(SECOND, endings.next()).await.is_err(), "it was never held");
+        for _ in 0..2 {
+            renew(&renewal);
+            assert!(tokio::time::timeout(11 * SECOND, endings.next()).await.is_err());
+            assert_eq!(endings.next().await, [1]);
+            assert!(tokio::time::timeout(SECOND, endings.next()).await.is_err());
+        }
     }
 
     #[tokio::test]

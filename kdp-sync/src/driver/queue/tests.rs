@@ -43,7 +43,7 @@ async fn a_workspace_has_no_more_than_its_share_of_passes_at_a_time() {
     assert_eq!(next(&queue).await, None);
     queue.push(order("b", "1"));
     assert_eq!(next(&queue).await.unwrap(), "b|/1");
-    queue.done(&order("a", "2"), None);
+    queue.done(&order("a", "2"), Ended::Settled);
     assert_eq!(next(&queue).await.unwrap(), "a|/3");
 }
 
@@ -55,9 +55,9 @@ async fn an_order_never_runs_twice_at_a_time_and_no_change_is_lost() {
     assert!(next(&queue).await.is_some());
     queue.push(order("a", "1"));
     assert_eq!(next(&queue).await, None);
-    queue.done(&order("a", "1"), None);
+    queue.done(&order("a", "1"), Ended::Settled);
     assert!(next(&queue).await.is_some());
-    queue.done(&order("a", "1"), None);
+    queue.done(&order("a", "1"), Ended::Settled);
     assert_eq!(next(&queue).await, None);
 }
 
@@ -66,14 +66,14 @@ async fn a_failed_order_comes_back_after_its_delay_or_at_once_when_something_cha
     let queue = Queue::new(SHARE);
     queue.push(order("a", "1"));
     assert!(next(&queue).await.is_some());
-    queue.done(&order("a", "1"), Some(Duration::from_millis(20)));
+    queue.done(&order("a", "1"), Ended::Failed(Duration::from_millis(20)));
     assert_eq!(next(&queue).await, None);
     queue.ready().await;
     assert_eq!(queue.take(), Some(order("a", "1")));
-    queue.done(&order("a", "1"), Some(Duration::from_secs(60)));
+    queue.done(&order("a", "1"), Ended::Failed(Duration::from_secs(60)));
     queue.push(order("a", "1"));
     assert!(next(&queue).await.is_some());
-    queue.done(&order("a", "1"), None);
+    queue.done(&order("a", "1"), Ended::Settled);
     assert_eq!(next(&queue).await, None);
 }
 
@@ -133,7 +133,7 @@ impl Model {
             Step::Done(_) if self.running.is_empty() => {}
             Step::Done(at) => {
                 let order = self.running.swap_remove(at % self.running.len());
-                self.queue.done(&order, None);
+                self.queue.done(&order, Ended::Settled);
             }
         }
     }
@@ -158,6 +158,7 @@ proptest! {
         let state = model.queue.state.lock();
         assert!(state.turns.is_empty() && state.ready.is_empty() && state.queued.is_empty());
         assert!(state.busy.is_empty() && state.running.is_empty() && state.again.is_empty());
+        assert!(state.later.is_empty() && state.due.is_empty() && state.hurried.is_empty());
     }
 }
 
@@ -168,9 +169,95 @@ async fn the_lag_counts_from_when_a_change_was_heard_of_whatever_failed_since() 
     queue.push(order("a", "1"));
     queue.ready().await;
     assert_eq!(queue.take(), Some(order("a", "1")));
-    assert_eq!(queue.done(&order("a", "1"), Some(Duration::from_secs(1))), None);
+    assert_eq!(queue.done(&order("a", "1"), Ended::Failed(Duration::from_secs(1))), None);
     queue.ready().await;
     assert_eq!(queue.take(), Some(order("a", "1")));
     assert!(heard.elapsed() >= Duration::from_secs(1));
-    assert_eq!(queue.done(&order("a", "1"), None), Some(heard));
+    assert_eq!(queue.done(&order("a", "1"), Ended::Settled), Some(heard));
+}
+
+/// How often an order is worked on in a time if it always fails, waits for a minute each time, and
+/// changes this often, also while it is worked on.
+async fn tries_in(time: Duration, changes_every: Duration) -> u32 {
+    let queue = Queue::new(SHARE);
+    let order = order("a", "1");
+    queue.push(order.clone());
+    let (begun, mut tries) = (Instant::now(), 0);
+    while begun.elapsed() < time {
+        let ready = tokio::time::timeout(changes_every, queue.ready());
+        if ready.await.is_ok() {
+            assert_eq!(queue.take(), Some(order.clone()));
+            queue.push(order.clone());
+            tries += 1;
+            queue.done(&order, Ended::Failed(Duration::from_secs(60)));
+        }
+        queue.push(order.clone());
+    }
+    tries
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_changes_all_the_time_and_fails_is_not_tried_all_the_time() {
+    let hour = Duration::from_secs(3600);
+    let tries = tries_in(hour, Duration::from_millis(10)).await;
+    assert!((280..=620).contains(&tries), "{tries}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_while_it_is_worked_on_ends_the_wait_at_once_and_the_next_one_soon() {
+    let queue = Queue::new(SHARE);
+    let order = order("a", "1");
+    let minute = Duration::from_secs(60);
+    let run = async |changes: bool| {
+        queue.ready().await;
+        assert_eq!(queue.take(), Some(order.clone()));
+        if changes {
+            queue.push(order.clone());
+        }
+        queue.done(&order, Ended::Failed(minute));
+    };
+    queue.push(order.clone());
+    run(true).await;
+    let failed = Instant::now();
+    run(true).await;
+    assert_eq!(failed.elapsed(), Duration::ZERO);
+    run(false).await;
+    assert!((1..=100).contains(&failed.elapsed().as_millis()), "{:?}", failed.elapsed());
+    let failed = Instant::now();
+    run(true).await;
+    assert_eq!(failed.elapsed(), minute, "nothing has changed");
+    // After a whole wait a change ends the next one at once again.
+    let failed = Instant::now();
+    run(false).await;
+    assert_eq!(failed.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_forgets_what_was_in_vain() {
+    let queue = Queue::new(SHARE);
+    let order = order("a", "1");
+    for _ in 0..10 {
+        queue.push(order.clone());
+        queue.ready().await;
+        queue.take();
+        queue.push(order.clone());
+        queue.done(&order, Ended::Failed(Duration::from_secs(60)));
+        let failed = Instant::now();
+        queue.ready().await;
+        assert_eq!(failed.elapsed(), Duration::ZERO);
+        queue.take();
+        queue.done(&order, Ended::Settled);
+    }
+    assert!(queue.state.lock().hurried.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_unfinished_goes_on_after_the_others() {
+    let queue = Queue::new(1);
+    queue.push(order("a", "1"));
+    queue.push(order("b", "1"));
+    assert_eq!(next(&queue).await.unwrap(), "a|/1");
+    queue.done(&order("a", "1"), Ended::Unfinished);
+    assert_eq!(next(&queue).await.unwrap(), "b|/1");
+    assert_eq!(next(&queue).await.unwrap(), "a|/1");
 }
