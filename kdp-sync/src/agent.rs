@@ -3,6 +3,7 @@
 mod definitions;
 mod discovery;
 mod export;
+mod handback;
 mod inspector;
 mod options;
 mod publisher;
@@ -22,7 +23,7 @@ use kube::{Api, Client, api::ListParams};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::status::Board;
+pub(crate) use self::{definitions::kind_of, status::Board};
 pub use self::{inspector::Inspector, options::AgentOptions, status::AgentStatus};
 use self::{publisher::Publisher, resources::Resources, topology::Topology};
 use crate::{

@@ -2,21 +2,24 @@
 
 use std::fmt;
 
-use kdp_core::api::apis::APIResourceSchema;
+use kdp_core::{Error, api::apis::APIResourceSchema};
+use kube::Client;
 use serde_json::{Value, json};
 
 use crate::{
     Diagnostic,
-    api::{PublishedResourceSpec, ResourceProjection, Scope},
+    agent::kind_of,
+    api::{PublishedResourceSpec, ResourceProjection, Scope, Side},
     engine::{FoundKind, Kinds, Plan, PlanOptions, Policies, needed_kinds},
     object::ResourceType,
-    publish::{Projection, project, resource_schema},
+    publish::{Projection, project, related_faults, resource_schema},
 };
 
 /// Everything that is wrong with a PublishedResource, with the field it is in.
 ///
 /// Without the CustomResourceDefinition of its kind, nothing can be said of versions, and the kind is
-/// taken to be in namespaces. Whether the kinds of related resources exist is not looked at.
+/// taken to be in namespaces. Whether the kinds of related resources exist is looked at by
+/// [`validate_on`] only; here it is seen whether they could.
 ///
 /// ```
 /// use serde_json::json;
@@ -35,19 +38,60 @@ use crate::{
 /// ```
 #[must_use]
 pub fn validate(resource: &Value, definition: Option<&Value>) -> Vec<Diagnostic> {
+    match spec(resource) {
+        Ok(published) => {
+            let kinds = needed_kinds(&published).into_iter().map(|kind| (kind, unknown())).collect();
+            check(resource, &published, definition, &kinds)
+        }
+        Err(fault) => vec![fault],
+    }
+}
+
+/// The same, where the kinds of related resources are looked up on a service cluster. Those in the
+/// workspaces of tenants are taken to exist, and to be in namespaces.
+///
+/// # Errors
+/// When the cluster does not tell its kinds.
+pub async fn validate_on(
+    service_cluster: &Client,
+    resource: &Value,
+    definition: Option<&Value>,
+) -> Result<Vec<Diagnostic>, Error> {
     let published = match spec(resource) {
-        Ok(published) => published,
-        Err(fault) => return vec![fault],
+        // What cannot exist need not be asked for.
+        Ok(published) if related_faults(&published).is_empty() => published,
+        _ => return Ok(validate(resource, definition)),
     };
-    let (projection, mut faults) = match definition.map(|definition| project(definition, &published)) {
+    let mut kinds = Kinds::new();
+    for kind in needed_kinds(&published) {
+        let found = match kind.side {
+            Side::Service => kind_of(service_cluster, &kind).await?,
+            Side::Kcp => Some(unknown()),
+        };
+        kinds.extend(found.map(|found| (kind, found)));
+    }
+    Ok(check(resource, &published, definition, &kinds))
+}
+
+/// A kind of which nothing is known.
+fn unknown() -> FoundKind {
+    FoundKind { kind: "Unknown".into(), scope: Scope::Namespaced }
+}
+
+fn check(
+    resource: &Value,
+    published: &PublishedResourceSpec,
+    definition: Option<&Value>,
+    kinds: &Kinds,
+) -> Vec<Diagnostic> {
+    let (projection, mut faults) = match definition.map(|definition| project(definition, published)) {
         Some(Ok(projection)) => (projection, Vec::new()),
-        Some(Err(faults)) => (assumed(&published), faults),
-        None => (assumed(&published), Vec::new()),
+        Some(Err(faults)) => (assumed(published), faults),
+        None => (assumed(published), Vec::new()),
     };
-    let assumed = || FoundKind { kind: "Unknown".into(), scope: Scope::Namespaced };
-    let kinds: Kinds = needed_kinds(&published).into_iter().map(|kind| (kind, assumed())).collect();
+    faults.extend(related_faults(published));
     let options = PlanOptions { agent: "validate".into(), state_namespace: "validate".into() };
-    let plan = Plan::compile(&published, &projection, &kinds, &options);
+    let plan = Plan::compile(published, &projection, kinds, &options);
     let policies = Policies::of(resource);
     faults.extend(plan.as_ref().err().into_iter().chain(policies.as_ref().err()).flatten().cloned());
     if let (Ok(plan), Ok(policies)) = (plan, policies) {

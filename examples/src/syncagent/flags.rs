@@ -134,6 +134,10 @@ pub(super) struct AgentFlags {
     /// Tell what does not agree between orders and copies, and exit: with 0 if all agree, 2 if not, 1 after an error
     #[arg(long)]
     pub(super) drift: bool,
+    /// Take this agent's claims off the objects of tenants and exit, before api-syncagent takes over; all
+    /// replicas must have been stopped
+    #[arg(long, conflicts_with_all = ["plan", "drift"])]
+    pub(super) hand_back: bool,
     /// How --plan and --drift tell it
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
     pub(super) output: Output,

@@ -34,6 +34,12 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Error> {
             screen::line(told(&drift, output)?);
             Ok(verdict(drift.is_empty()))
         }
+        Mode::HandBack => {
+            for object in agent.hand_back(&kcp.shared()).await? {
+                screen::line(format_args!("no longer held: {object}"));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -41,6 +41,8 @@ pub(super) enum Mode {
     Plan(Output),
     /// Tell what does not agree.
     Drift(Output),
+    /// Take back what only this agent understands.
+    HandBack,
 }
 
 /// What the agent is told of its APIExport.
@@ -151,6 +153,7 @@ impl TryFrom<AgentFlags> for Settings {
                 mode: match (flags.plan, flags.drift) {
                     (true, _) => Mode::Plan(flags.output),
                     (_, true) => Mode::Drift(flags.output),
+                    _ if flags.hand_back => Mode::HandBack,
                     _ => Mode::Run,
                 },
                 drift_interval,

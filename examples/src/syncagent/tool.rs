@@ -29,8 +29,8 @@ pub(super) async fn run(tool: &Tool) -> Result<bool, Error> {
 
 async fn crd(flags: &Crd) -> Result<bool, Error> {
     let resource = only(&flags.file, read(&flags.file).await?)?;
-    let definitions = match definitions(&flags.definitions).await? {
-        Some(definitions) => definitions,
+    let Known { definitions, .. } = match known(&flags.definitions).await? {
+        Some(known) => known,
         None => {
             in_cluster(Config::infer().await.map_err(|error| unusable("the kubeconfig").with_source(error))?).await?
         }
@@ -61,7 +61,7 @@ async fn crd(flags: &Crd) -> Result<bool, Error> {
 }
 
 async fn validate(flags: &Validate) -> Result<bool, Error> {
-    let definitions = definitions(&flags.definitions).await?;
+    let known = known(&flags.definitions).await?;
     let mut is_well = true;
     for file in &flags.files {
         let resources = match read(file).await {
@@ -74,8 +74,11 @@ async fn validate(flags: &Validate) -> Result<bool, Error> {
         };
         for resource in resources {
             let of_kind = |definition: &&Value| toolkit::is_definition_of(definition, &resource);
-            let definition = definitions.as_ref().map(|all| all.iter().find(of_kind));
-            let mut faults = toolkit::validate(&resource, definition.flatten());
+            let definition = known.as_ref().map(|known| known.definitions.iter().find(of_kind));
+            let mut faults = match known.as_ref().and_then(|known| known.cluster.as_ref()) {
+                Some(cluster) => toolkit::validate_on(cluster, &resource, definition.flatten()).await?,
+                None => toolkit::validate(&resource, definition.flatten()),
+            };
             if definition == Some(None) {
                 let message = "there is no CustomResourceDefinition for this kind".to_owned();
                 faults.push(toolkit::fault("spec.resource", message));
@@ -98,10 +101,17 @@ fn fault(error: &serde_json::Error) -> Diagnostic {
     toolkit::fault("spec.resource", error.to_string())
 }
 
-/// The definitions, if it is said where they come from.
-async fn definitions(flags: &DefinitionFlags) -> Result<Option<Vec<Value>>, Error> {
+/// What is known of a service cluster.
+struct Known {
+    definitions: Vec<Value>,
+    /// The cluster, if it is not all in a file.
+    cluster: Option<Client>,
+}
+
+/// What is known, if it is said where from.
+async fn known(flags: &DefinitionFlags) -> Result<Option<Known>, Error> {
     if let Some(file) = &flags.definitions {
-        return read(file).await.map(Some);
+        return Ok(Some(Known { definitions: read(file).await?, cluster: None }));
     }
     let options = KubeConfigOptions { context: flags.context.clone(), ..KubeConfigOptions::default() };
     let kubeconfig = match (&flags.kubeconfig, &flags.context) {
@@ -114,7 +124,7 @@ async fn definitions(flags: &DefinitionFlags) -> Result<Option<Vec<Value>>, Erro
     in_cluster(config.map_err(|error| unusable("the kubeconfig").with_source(error))?).await.map(Some)
 }
 
-async fn in_cluster(config: Config) -> Result<Vec<Value>, Error> {
+async fn in_cluster(config: Config) -> Result<Known, Error> {
     let client = Client::try_from(config).map_err(|error| unusable("the kubeconfig").with_source(error))?;
     let resource = ApiResource {
         group: "apiextensions.k8s.io".into(),
@@ -123,12 +133,13 @@ async fn in_cluster(config: Config) -> Result<Vec<Value>, Error> {
         kind: "CustomResourceDefinition".into(),
         plural: "customresourcedefinitions".into(),
     };
-    let api: Api<DynamicObject> = Api::all_with(client, &resource);
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
     let list = api.list(&ListParams::default()).await;
     let list = list.map_err(|error| Error::from_kube("list", "CustomResourceDefinitions", error))?;
     let value =
         |definition| serde_json::to_value(definition).map_err(|error| unusable("a definition").with_source(error));
-    list.items.into_iter().map(value).collect()
+    let definitions = list.items.into_iter().map(value).collect::<Result<_, _>>()?;
+    Ok(Known { definitions, cluster: Some(client) })
 }
 
 /// The objects of a YAML file.

@@ -52,7 +52,7 @@ pub(super) fn defines(definition: &Value, resource: &SourceResource) -> bool {
 }
 
 /// Asks an API server how the kind of a resource is called.
-pub(super) async fn kind_of(client: &Client, resource: &UnknownKind) -> Result<Option<FoundKind>, Error> {
+pub(crate) async fn kind_of(client: &Client, resource: &UnknownKind) -> Result<Option<FoundKind>, Error> {
     let UnknownKind { side, group, version, plural } = resource;
     let subject = format!("{plural}.{version}.{group} on the side {side:?}");
     let list = if group.is_empty() {

@@ -44,9 +44,9 @@ pub struct Inspector {
 }
 
 /// Both sides, open.
-struct Site {
+pub(super) struct Site {
     publisher: Publisher,
-    remote: Remote,
+    pub(super) remote: Remote,
     endpoints: Endpoints,
     addresses: BTreeSet<Address>,
 }
@@ -97,7 +97,7 @@ impl Inspector {
         Ok(drift)
     }
 
-    async fn open(&self, control_plane: &SharedControlPlane) -> Result<Site, Error> {
+    pub(super) async fn open(&self, control_plane: &SharedControlPlane) -> Result<Site, Error> {
         self.options.check()?;
         let topology = Topology::find(control_plane, &self.options).await?;
         let endpoints = Endpoints::new(control_plane.clone(), self.options.identity.clone());
@@ -116,7 +116,7 @@ impl Inspector {
 
 impl Site {
     /// What publishing would write, and how the orders of each resource are synced.
-    async fn publish(&self, service: &Client) -> Result<(Preview, BTreeMap<String, Plan>), Error> {
+    pub(super) async fn publish(&self, service: &Client) -> Result<(Preview, BTreeMap<String, Plan>), Error> {
         let mut preview = Preview::default();
         let mut definitions = Definitions::default();
         let all = ListParams::default();
@@ -178,7 +178,17 @@ impl Site {
         Ok((snapshot, orders))
     }
 
-    async fn on_service(&self, service: &Client, types: &Arc<ResourceType>) -> Result<Vec<(ObjectKey, Value)>, Error> {
+    /// The orders of a resource.
+    pub(super) async fn orders(&self, plan: &Plan) -> Result<BTreeSet<OrderKey>, Error> {
+        Ok(self.in_workspaces(&plan.remote).await?.iter().filter_map(|(key, _)| order_key(key)).collect())
+    }
+
+    /// Everything of a kind on the service cluster.
+    pub(super) async fn on_service(
+        &self,
+        service: &Client,
+        types: &Arc<ResourceType>,
+    ) -> Result<Vec<(ObjectKey, Value)>, Error> {
         let api = Api::all_with(service.clone(), &types.api_resource());
         keyed(list_all(&api, &ListParams::default()).await?, types)
     }
@@ -195,7 +205,7 @@ impl Site {
     }
 
     /// The objects of a kind in all workspaces that bind the export.
-    async fn in_workspaces(&self, types: &Arc<ResourceType>) -> Result<Vec<(ObjectKey, Value)>, Error> {
+    pub(super) async fn in_workspaces(&self, types: &Arc<ResourceType>) -> Result<Vec<(ObjectKey, Value)>, Error> {
         let mut all = Vec::new();
         for address in &self.addresses {
             let api = Api::all_with(self.endpoints.all_workspaces(address)?, &types.api_resource());

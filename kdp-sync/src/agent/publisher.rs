@@ -28,7 +28,7 @@ use crate::{
     driver::{Caches, MANAGER, Remote, RunningSync, Slots, in_time},
     engine::{Kinds, Plan, PlanOptions, Policies, needed_kinds},
     event::event,
-    publish::{Export, Projection, claims, project, resource_schema},
+    publish::{Export, Projection, claims, project, related_faults, resource_schema},
     telemetry::Telemetry,
     wire,
 };
@@ -195,6 +195,10 @@ impl Publisher {
     ) -> Result<Prepared, Refusal> {
         let spec: PublishedResourceSpec =
             serde_json::from_value(resource["spec"].clone()).map_err(|e| vec![Diagnostic::new("spec", e)])?;
+        let faults = related_faults(&spec);
+        if !faults.is_empty() {
+            return Err(faults.into());
+        }
         let projection = match definitions.of(&spec.resource) {
             Some(definition) => project(definition, &spec)?,
             None => project(&discovery::definition(&self.service, &spec).await?, &spec)?,

@@ -144,7 +144,7 @@ impl Remote {
         created
     }
 
-    pub(super) async fn patch(&self, key: &ObjectKey, patch: &Value) -> Result<Value, Error> {
+    pub(crate) async fn patch(&self, key: &ObjectKey, patch: &Value) -> Result<Value, Error> {
         let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
         self.request("patch", key, |request| request.patch(&key.name, &params, &Patch::Merge(patch))).await
     }

@@ -90,11 +90,11 @@ pub(crate) type Kinds = BTreeMap<UnknownKind, FoundKind>;
 
 /// The related resources whose kinds must be known to compile a published resource.
 pub(crate) fn needed_kinds(published: &PublishedResourceSpec) -> Vec<UnknownKind> {
-    published.related.iter().flat_map(|related| sides(related).into_iter()).collect()
+    published.related.iter().flat_map(needed_kinds_of).collect()
 }
 
 /// The resource on its origin, and on the other side.
-fn sides(related: &RelatedResource) -> [UnknownKind; 2] {
+pub(crate) fn needed_kinds_of(related: &RelatedResource) -> [UnknownKind; 2] {
     let plural = match related.kind.as_str() {
         "ConfigMap" => "configmaps",
         "Secret" => "secrets",
@@ -249,7 +249,7 @@ fn compile_related(
             let UnknownKind { group, version, plural, .. } = unknown;
             Some((Arc::new(ResourceType { group, version, plural, kind: kind.clone() }), *scope))
         };
-        let [origin, copy] = sides(related).map(&mut resolve);
+        let [origin, copy] = needed_kinds_of(related).map(&mut resolve);
         let (Some((origin, origin_scope)), Some((copy, copy_scope))) = (origin, copy) else { continue };
         let scopes = Scopes { origin: origin_scope, copy: copy_scope };
         let is_in_namespaces = [origin_scope, copy_scope].contains(&Scope::Namespaced);

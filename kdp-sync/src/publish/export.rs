@@ -40,7 +40,10 @@ pub(crate) fn claims<'a>(
     }
     for (types, origin, identity) in related {
         let ResourceType { group, plural, .. } = types.on(origin, Side::Kcp).as_ref();
-        claims.insert((group.clone(), plural.clone()), identity.to_owned());
+        let known = claims.entry((group.clone(), plural.clone())).or_default();
+        if !identity.is_empty() {
+            identity.clone_into(known);
+        }
     }
     claims
 }

@@ -45,6 +45,21 @@ fn claims(sim: &Sim) -> usize {
 }
 
 #[test]
+fn what_is_given_back_is_held_by_no_claim_of_these_orders() {
+    let sim = two_orders(shared());
+    let key = sim::tenant_config_key(A, "settings");
+    let mut original = sim.objects[&key].clone();
+    let anothers = format!("{}another", wire::CLAIM_PREFIX);
+    original["metadata"]["finalizers"].as_array_mut().unwrap().push(anothers.clone().into());
+    let orders = ["one", "two"].map(|name| sim::order(A, name));
+    let claimed = Claimed::by(&shared(), &orders);
+    assert_eq!(claimed.types.iter().map(|types| types.plural.as_str()).collect::<Vec<_>>(), ["configmaps"]);
+    let Some(Command::Patch { patch, .. }) = claimed.release(&key, &original) else { panic!("nothing is let go") };
+    assert_eq!(patch["metadata"]["finalizers"], json!(["example.com/own", anothers]));
+    assert_eq!(Claimed::by(&shared(), &[]).release(&key, &original), None);
+}
+
+#[test]
 fn an_original_is_held_until_the_last_order_lets_go_of_it() {
     let mut sim = two_orders(shared());
     assert_eq!((claims(&sim), &sim.problems), (2, &vec![]));
