@@ -20,6 +20,11 @@ use crate::support::{EXPORT, World, databases_with_credentials, delete, eventual
 
 const SHARDS: usize = 8;
 const NAMESPACE: &str = "kdp-sync";
+/// For how long something is waited for on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a Lease lasts, when its holder gives up, and how often it tries: so much apart that no
+/// replica loses a Lease only because it got no processor for a while.
+const TIMES: [Duration; 3] = [Duration::from_secs(8), Duration::from_secs(6), Duration::from_millis(100)];
 
 /// Who wrote what, and when, as seen where it is written.
 #[derive(Clone, Debug, Default)]
@@ -77,8 +82,8 @@ struct Replica {
 
 impl Replica {
     fn start(world: &World, name: &str, record: &Record, shards: Option<usize>) -> Self {
-        let second = Duration::from_secs;
-        let lease = LeaseOptions::new(name).with_times(second(5), second(2), Duration::from_millis(100));
+        let [duration, renew_deadline, retry_period] = TIMES;
+        let lease = LeaseOptions::new(name).with_times(duration, renew_deadline, retry_period);
         let options = AgentOptions::new("agent", "root:provider".parse().unwrap(), EXPORT).with_created_export();
         let mut options = options.with_lease(lease);
         if let Some(shards) = shards {
@@ -96,17 +101,17 @@ impl Replica {
     }
 
     async fn until(&mut self, what: &str, is_so: impl FnMut(&AgentStatus) -> bool) {
-        let so = tokio::time::timeout(Duration::from_secs(30), self.status.wait_for(is_so));
+        let so = tokio::time::timeout(PATIENCE, self.status.wait_for(is_so));
         assert!(so.await.is_ok_and(|seen| seen.is_ok()), "in vain: {what}: {:?}", self.status.borrow());
     }
 
     async fn is_ready(&mut self) {
-        tokio::time::timeout(Duration::from_secs(30), self.ready.wait_for(|ready| *ready)).await.unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, self.ready.wait_for(|ready| *ready)).await.unwrap().unwrap();
     }
 
     async fn stop(self) {
         self.stop.cancel();
-        tokio::time::timeout(Duration::from_secs(30), self.task).await.unwrap().unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap().unwrap();
         self.runtime.shutdown_background();
     }
 
@@ -137,7 +142,7 @@ async fn one_replica_works_and_the_next_takes_over_when_it_leaves_or_dies() {
     assert!(second.status.borrow().is_passive());
     let lease = leases(&world).get("syncagent.agent").await.unwrap().spec.unwrap();
     assert!(lease.holder_identity.as_ref().unwrap().starts_with("first_"));
-    assert_eq!((lease.lease_duration_seconds, lease.lease_transitions), (Some(5), Some(0)));
+    assert_eq!((lease.lease_duration_seconds, lease.lease_transitions), (Some(8), Some(0)));
 
     world.order("root:a", "one", json!({"size": 1})).await;
     world.copy("root:a", "one", |_| true).await;
@@ -172,19 +177,23 @@ async fn a_leader_whose_lease_is_taken_from_it_stops_and_stands_by() {
     world.published("databases").await;
     world.bind("root:a", &["events", "namespaces", "secrets"]).await;
     // As another agent would, which may be the one of kcp.
-    eventually("the lease is taken", async || {
-        let mut lease = leases(&world).get("syncagent.agent").await.unwrap();
-        let spec = lease.spec.as_mut()?;
-        spec.holder_identity = Some("other".into());
-        spec.lease_duration_seconds = Some(3);
-        leases(&world).replace("syncagent.agent", &PostParams::default(), &lease).await.ok()
-    })
-    .await;
+    let taken_for = async |seconds: i32| {
+        eventually("the lease is taken", async || {
+            let mut lease = leases(&world).get("syncagent.agent").await.unwrap();
+            let spec = lease.spec.as_mut()?;
+            spec.holder_identity = Some("other".into());
+            spec.lease_duration_seconds = Some(seconds);
+            leases(&world).replace("syncagent.agent", &PostParams::default(), &lease).await.ok()
+        })
+        .await
+    };
+    taken_for(3600).await;
     agent.until("it has noticed", |status| status.is_passive()).await;
     world.order("root:a", "db", json!({"size": 1})).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(world.copies().list(&ListParams::default()).await.unwrap().items.len(), 0);
-    // The other never renews it.
+    // The other renews it once more, and never again.
+    taken_for(1).await;
     agent.until("it leads again", |status| status.is_leader).await;
     world.copy("root:a", "db", |_| true).await;
     agent.stop().await;
@@ -199,7 +208,7 @@ async fn order_everywhere(world: &World, workspaces: &[String], name: &str) {
 
 /// Waits until every order has its copy; no order ever has two.
 async fn all_are_synced(world: &World, orders: usize) {
-    let deadline = Instant::now() + Duration::from_secs(90);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let copies = world.copies().list(&ListParams::default()).await.unwrap().items;
         let mut counts: BTreeMap<_, usize> = BTreeMap::new();
@@ -258,13 +267,14 @@ async fn replicas_share_the_workspaces_and_pass_them_on_as_they_come_and_go() {
     for path in &paths {
         world.bind(path, &["events", "namespaces", "secrets"]).await;
     }
-    order_everywhere(&world, &paths, "first").await;
+    // Everybody must be there before there is work, or it may be done by then.
     for replica in replicas.values_mut() {
         replica
             .until("it has its share", |status| matches!(&status.shards, Some(held) if (2..=3).contains(&held.len())))
             .await;
         replica.is_ready().await;
     }
+    order_everywhere(&world, &paths, "first").await;
     all_are_synced(&world, 60).await;
     let busy =
         |record: &Record| record.0.lock().iter().map(|w| w.replica.clone()).collect::<std::collections::BTreeSet<_>>();
@@ -272,8 +282,7 @@ async fn replicas_share_the_workspaces_and_pass_them_on_as_they_come_and_go() {
 
     // One dies in the middle of its work.
     let at_once = order_everywhere(&world, &paths, "second");
-    let (leader, _) = replicas.iter().find(|(_, replica)| replica.status.borrow().is_leader).unwrap();
-    let leader = *leader;
+    let leader = leading(&replicas).await;
     let killed = replicas.remove(leader).unwrap();
     let kill = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -295,7 +304,9 @@ async fn replicas_share_the_workspaces_and_pass_them_on_as_they_come_and_go() {
         added.until("it has its share", |status| status.shards.as_ref().is_some_and(|held| held.len() >= 2))
     );
     all_are_synced(&world, 180).await;
-    assert!(replicas.values().any(|replica| replica.status.borrow().is_leader) || added.status.borrow().is_leader);
+    replicas.insert("r4", added);
+    leading(&replicas).await;
+    let mut added = replicas.remove("r4").unwrap();
 
     // Orders that are deleted while nobody is there for them are finished by whoever comes.
     for path in &paths[..10] {
@@ -316,9 +327,16 @@ async fn replicas_share_the_workspaces_and_pass_them_on_as_they_come_and_go() {
         .filter(|lease| lease.spec.as_ref().is_some_and(|spec| spec.holder_identity.as_deref() != Some("")))
         .map(ResourceExt::name_any)
         .collect();
-    // Only the one that was killed could not say that it is gone.
-    assert_eq!(held.len(), 1, "{held:?}");
-    assert!(held[0].starts_with("syncagent.agent.member-"));
+    // Only the one that was killed could not say that it is gone; the others may have tidied up by now.
+    assert!(held.len() <= 1 && held.iter().all(|name| name.starts_with("syncagent.agent.member-")), "{held:?}");
+}
+
+/// The replica that leads, once one does.
+async fn leading(replicas: &BTreeMap<&'static str, Replica>) -> &'static str {
+    eventually("somebody leads", async || {
+        replicas.iter().find(|(_, replica)| replica.status.borrow().is_leader).map(|(name, _)| *name)
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

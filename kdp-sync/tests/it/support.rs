@@ -17,7 +17,8 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const EXPORT: &str = "databases";
-const DEADLINE: Duration = Duration::from_secs(20);
+/// Long enough for a machine that is busy with other things.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) struct World {
     pub(crate) control_plane: Embedded,
