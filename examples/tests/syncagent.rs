@@ -14,11 +14,13 @@ mod syncagent {
     mod deletion;
     mod filters;
     mod flags;
+    mod inspection;
     mod installation;
     mod lifecycle;
     mod mutations;
     mod naming;
     mod object;
+    mod pages;
     mod program;
     mod projection;
     mod publishing;
@@ -31,4 +33,5 @@ mod syncagent {
     mod site;
     mod snapshot;
     mod takeover;
+    mod tools;
 }

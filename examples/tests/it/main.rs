@@ -1,4 +1,4 @@
-//! The database service and the sync agent, tested at their borders.
+//! The database service, tested at its borders.
 #![expect(clippy::unwrap_used, reason = "a failure of a helper is a failure of its test")]
 #![expect(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -6,4 +6,3 @@ mod fixture;
 mod killed;
 mod postgres;
 mod sqlite;
-mod syncagent;

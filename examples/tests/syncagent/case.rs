@@ -136,22 +136,7 @@ impl<'a> Case<'a> {
 
     /// Binds the export in `root:<workspace>`, with these claims accepted, and waits for the kind.
     pub(crate) async fn bind(&self, workspace: &str, claims: &[&str]) {
-        let claims: Vec<_> = claims
-            .iter()
-            .map(|claim| {
-                let (group, resource) = claim.split_once('/').unwrap_or(("", claim));
-                json!({
-                    "group": group, "resource": resource, "verbs": ["*"], "selector": {"matchAll": true},
-                    "state": "Accepted",
-                })
-            })
-            .collect();
-        let binding = json!({
-            "metadata": {"name": &*self.export},
-            "spec": {"reference": {"export": {"path": PROVIDER, "name": &*self.export}}, "permissionClaims": claims},
-        });
-        let bindings = self.bindings(workspace);
-        bindings.create(&PostParams::default(), &serde_json::from_value(binding).unwrap()).await.unwrap();
+        self.site.bind(workspace, &self.export, claims).await;
         let orders = self.orders_in(workspace, None);
         eventually(&format!("{} is bound in {workspace}", self.name), async || {
             orders.list(&Default::default()).await.is_ok().then_some(())
@@ -160,7 +145,7 @@ impl<'a> Case<'a> {
     }
 
     pub(crate) fn bindings(&self, workspace: &str) -> Api<APIBinding> {
-        Api::all(self.site.workspace(&format!("root:{workspace}")))
+        self.site.bindings(workspace)
     }
 
     pub(crate) fn provider(&self) -> Client {

@@ -25,6 +25,16 @@ fn every_flag_that_is_missing_is_named_at_once() {
 }
 
 #[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let output = run(&["--log-format=xml".to_owned(), "--agent-name=Big".to_owned()]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    for part in ["--kcp-kubeconfig is required", "--namespace is required", "--log-format", "--agent-name"] {
+        assert!(told.contains(part), "no {part} in {told}");
+    }
+}
+
+#[test]
 fn a_flag_that_is_wrong_is_named() {
     shared(async |s| {
         for (flag, expected) in [
@@ -260,42 +270,6 @@ fn a_lease_lets_only_one_of_two_agents_work() {
         case.publish_as("flagslease-2", serde_json::json!({"projection": {"group": "second.flagslease.com"}})).await;
         eventually("the second works", async || (case.exported().await.len() == 2).then_some(())).await;
         second.terminate().await;
-    });
-}
-
-#[test]
-fn health_and_metrics_are_served_where_they_are_asked_for() {
-    shared(async |s| {
-        s.site.create_export("flagshealth").await;
-        let port = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (health, metrics) = (port(), port());
-        let mut flags = flags(
-            &s.site,
-            "flagshealth",
-            "flagshealth",
-            &["--published-resource-selector=agent=flagshealth", &format!("--health-address=127.0.0.1:{health}")],
-        );
-        flags[5] = format!("--metrics-address=127.0.0.1:{metrics}");
-        let agent = Program::start(&s.site, "flagshealth", &flags);
-        let ask = async |port: u16, path: &str| {
-            use std::io::{Read, Write};
-            let mut answer = String::new();
-            let mut connection = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
-            connection.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).ok()?;
-            connection.read_to_string(&mut answer).ok()?;
-            answer.split_once("\r\n\r\n").filter(|(head, _)| head.contains(" 200 ")).map(|(_, body)| body.to_owned())
-        };
-        for path in ["/healthz", "/readyz"] {
-            eventually(path, async || ask(health, path).await).await;
-        }
-        let case = Case::on(&s.site, "flagshealth", "flagshealth", "flagshealth", |_| {}).await;
-        case.publish(serde_json::json!({})).await;
-        case.published().await;
-        eventually("the published resource is counted", async || {
-            ask(metrics, "/metrics").await.filter(|text| text.contains("sync_agent_published_resource"))
-        })
-        .await;
-        agent.terminate().await;
     });
 }
 

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use kdp_core::api::apis::APIBinding;
 use kdp_sync::wire;
 use kube::{
     Api, ResourceExt,
-    api::{DynamicObject, Patch, PatchParams, PostParams},
+    api::{DynamicObject, Patch, PatchParams},
 };
 use serde_json::{Value, json};
 
 use super::{
-    case::{definition, version},
+    case::{CLAIMS, definition, version},
     object::{api, config_maps, create, create_config_map, create_namespace, namespaces, patch, secrets, seen, value},
     program::NAMESPACE,
     shared::eventually,
@@ -147,22 +146,7 @@ impl<'a> Installation<'a> {
     }
 
     async fn bind(&self, workspace: &str) {
-        let claims: Vec<_> = super::case::CLAIMS
-            .iter()
-            .map(|claim| {
-                let (group, resource) = claim.split_once('/').unwrap_or(("", claim));
-                json!({
-                    "group": group, "resource": resource, "verbs": ["*"], "selector": {"matchAll": true},
-                    "state": "Accepted",
-                })
-            })
-            .collect();
-        let binding = json!({
-            "metadata": {"name": EXPORT},
-            "spec": {"reference": {"export": {"path": PROVIDER, "name": EXPORT}}, "permissionClaims": claims},
-        });
-        let bindings: Api<APIBinding> = Api::all(self.site.workspace(&path(workspace)));
-        bindings.create(&PostParams::default(), &serde_json::from_value(binding).unwrap()).await.unwrap();
+        self.site.bind(workspace, EXPORT, &CLAIMS).await;
         for [api_version, kind, plural] in &IN_WORKSPACE[3..] {
             let api = api(self.site.workspace(&path(workspace)), None, api_version, kind, plural);
             eventually(&format!("{plural} are served in {workspace}"), async || {

@@ -9,7 +9,10 @@ use std::{
 
 use kdp_core::{
     ControlPlaneExt, Identity, Platform, RunningPlatform, WorkspacePath,
-    api::{apis::APIExport, tenancy::Workspace},
+    api::{
+        apis::{APIBinding, APIExport},
+        tenancy::Workspace,
+    },
     workspace::ensure_workspace,
 };
 use kdp_tenancy::Embedded;
@@ -78,6 +81,28 @@ impl Site {
         let exports: Api<APIExport> = Api::all(self.workspace(PROVIDER));
         let export = serde_json::from_value(json!({"metadata": {"name": name}, "spec": {}})).unwrap();
         exports.create(&PostParams::default(), &export).await.unwrap();
+    }
+
+    pub(crate) fn bindings(&self, workspace: &str) -> Api<APIBinding> {
+        Api::all(self.workspace(&format!("root:{workspace}")))
+    }
+
+    /// Binds an export in `root:<workspace>` under its own name, with these claims accepted.
+    pub(crate) async fn bind(&self, workspace: &str, export: &str, claims: &[&str]) {
+        let accepted = claims.iter().map(|claim| {
+            let (group, resource) = claim.split_once('/').unwrap_or(("", claim));
+            json!({
+                "group": group, "resource": resource, "verbs": ["*"], "selector": {"matchAll": true},
+                "state": "Accepted",
+            })
+        });
+        let claims: Vec<_> = accepted.collect();
+        let binding = json!({
+            "metadata": {"name": export},
+            "spec": {"reference": {"export": {"path": PROVIDER, "name": export}}, "permissionClaims": claims},
+        });
+        let binding = serde_json::from_value(binding).unwrap();
+        self.bindings(workspace).create(&PostParams::default(), &binding).await.unwrap();
     }
 }
 

@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::{
-    installation::{EXPORT, Installation},
+    installation::{EXPORT, Installation, WORKSPACES},
     object::{create, delete, gone, patch, patch_status, seen, value},
     program::{Program, flags},
     shared::{eventually, run},
@@ -41,13 +41,21 @@ fn an_installation_is_taken_over_without_a_write_and_given_back() {
         work_goes_on(&installation, "ours").await;
         let before = idle(&installation).await;
         assert!(ours.terminate().await.success());
+        let hand_back: Vec<_> = flags.iter().cloned().chain(["--hand-back".to_owned()]).collect();
+        let output = tokio::task::spawn_blocking(move || super::program::run(&hand_back)).await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        for workspace in WORKSPACES {
+            let originals = installation.config_maps(workspace).list(&Default::default()).await.unwrap();
+            let is_ours = |finalizer: &String| finalizer.starts_with("sync.kdp.k8c.io/");
+            assert!(!originals.iter().any(|original| original.finalizers().iter().any(is_ours)));
+        }
 
         let go = Program::start_as(&binary, &site, "go-after", &flags);
         tokio::time::sleep(QUIET).await;
         let mut changed = differences(&before, &Snapshot::take(&installation).await);
         // It does not know our records of related objects, and brings its own up to date.
         changed.retain(|difference| !difference.contains(" secrets syncagent obj-state-"));
-        // Nor does it know our claims, and holds what its orders refer to once more.
+        // Our claims are taken off, and it holds what its orders refer to once more.
         changed.retain(|difference| !difference.contains(" configmaps default settings"));
         assert!(changed.is_empty(), "the existing agent changed what ours had left:\n{}", changed.join("\n"));
         work_goes_on(&installation, "go").await;
