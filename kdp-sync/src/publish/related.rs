@@ -10,6 +10,8 @@ use crate::{
 
 const CONFIG_KINDS: [&str; 2] = ["ConfigMap", "Secret"];
 
+type Rule = fn(&str) -> bool;
+
 /// Every field of a related resource that can name no kind, and claims that contradict each other.
 ///
 /// Some of it the CustomResourceDefinition says as well, but not to who has only a file.
@@ -34,7 +36,7 @@ pub(crate) fn related_faults(published: &PublishedResourceSpec) -> Vec<Diagnosti
         }
         let [origin, copy] = needed_kinds_of(related);
         let projected = related.projection.clone().unwrap_or_default();
-        let parts: [(_, _, fn(&str) -> bool); 6] = [
+        let parts: [(_, _, Rule); 6] = [
             (".group", &origin.group, is_group),
             (".version", &origin.version, is_label),
             (".resource", &origin.plural, is_label),
