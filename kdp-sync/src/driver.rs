@@ -272,3 +272,6 @@ fn order_key_of(key: &ObjectKey) -> Option<OrderKey> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use kdp_core::{Error, ErrorKind};
 
+#[cfg(test)]
+pub(crate) use self::tenure::Renewal;
 pub(crate) use self::{
     candidate::{Candidate, Leases, seen},
     election::Election,

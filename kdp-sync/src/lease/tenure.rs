@@ -22,7 +22,7 @@ pub(super) struct Held {
 
 /// The side that renews.
 #[derive(Debug)]
-pub(super) struct Renewal(watch::Sender<Held>);
+pub(crate) struct Renewal(watch::Sender<Held>);
 
 impl Tenure {
     /// A tenure without a Lease, and without an end.
@@ -81,17 +81,17 @@ impl Tenure {
 }
 
 impl Renewal {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let now = Instant::now();
         Self(watch::Sender::new(Held { number: 0, begins_until: now, works_until: now }))
     }
 
-    pub(super) fn tenure(&self) -> Tenure {
+    pub(crate) fn tenure(&self) -> Tenure {
         Tenure(Some(self.0.subscribe()))
     }
 
     /// Says until when the Lease is held.
-    pub(super) fn until(&self, begins_until: Instant, works_until: Instant) {
+    pub(crate) fn until(&self, begins_until: Instant, works_until: Instant) {
         self.0.send_modify(|held| {
             // Who asked in between was told that it is not held, so this is another time.
             let was_held = Instant::now() < held.begins_until;
