@@ -167,3 +167,18 @@ fn one_tenants_claimed_labels_do_not_travel() {
         assert!(!copy.labels().keys().any(|key| key.starts_with("claimed.internal.apis.kcp.io/")));
     });
 }
+
+#[test]
+fn a_tenant_who_pauses_his_order_is_served_and_deleted_all_the_same() {
+    shared(async |s| {
+        let case = Case::new(s, "apaused").await;
+        case.offer(json!({})).await;
+        let metadata = json!({"name": "one", "annotations": {"sync.kdp.k8c.io/paused": "true"}});
+        case.order_with(json!({"metadata": metadata, "spec": {"a": 1}})).await;
+        let copy = case.copy("one", |copy| copy.data["spec"]["a"] == 1).await;
+        assert!(!copy.annotations().contains_key("sync.kdp.k8c.io/paused"), "the mark does not travel");
+        super::object::delete(&case.orders(), "one").await;
+        super::object::gone(&case.orders(), "one").await;
+        super::object::gone(&case.beside(&copy), &copy.name_any()).await;
+    });
+}
