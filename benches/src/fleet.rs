@@ -1,6 +1,6 @@
 //! A control plane with many workspaces, a service cluster, and the sync agent between them.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use http::Request;
@@ -32,21 +32,19 @@ const MAKERS: usize = 32;
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Databases in many workspaces and on a service cluster.
-#[derive(Debug)]
 pub struct Fleet {
     /// Where the tenants are.
     pub control_plane: Embedded,
     /// Where the operator is.
     pub service_cluster: Embedded,
-    /// The tenants' workspaces.
-    pub workspaces: Vec<WorkspacePath>,
-    /// What agents have asked of either side.
-    pub requests: Arc<Requests>,
+    /// A client for each tenant.
+    tenants: Vec<Client>,
+    /// What agents have asked of either side, if it is counted.
+    pub requests: Option<Arc<Requests>>,
     wire: Option<Wire>,
 }
 
 /// Both sides over HTTPS.
-#[derive(Debug)]
 struct Wire {
     control_plane: Kcp,
     service: Served,
@@ -60,6 +58,12 @@ pub enum Transport {
     InProcess,
     /// Over HTTPS.
     Https,
+}
+
+impl fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fleet").field("tenants", &self.tenants.len()).finish_non_exhaustive()
+    }
 }
 
 /// A running agent.
@@ -95,8 +99,8 @@ impl Fleet {
         let mut fleet = Self {
             control_plane,
             service_cluster,
-            workspaces: Vec::with_capacity(workspaces),
-            requests: Arc::default(),
+            tenants: Vec::with_capacity(workspaces),
+            requests: None,
             wire,
         };
         let agent = fleet.agent(32).await?;
@@ -111,14 +115,14 @@ impl Fleet {
                 async move {
                     let name = format!("w-{number}");
                     root.create(&PostParams::default(), &workspace(&name)).await?;
-                    let path: WorkspacePath = format!("root:{name}").parse()?;
-                    fleet.bind(&path).await?;
-                    Outcome::Ok(path)
+                    let tenant = fleet.control_plane.system_client(&format!("root:{name}").parse()?)?;
+                    fleet.bind(&tenant).await?;
+                    Outcome::Ok(tenant)
                 }
             })
             .buffer_unordered(MAKERS);
-        let made = made.try_collect::<Vec<_>>().await?;
-        fleet.workspaces = made;
+        let tenants = made.try_collect().await?;
+        fleet.tenants = tenants;
         agent.stop().await?;
         Ok(fleet)
     }
@@ -129,26 +133,36 @@ impl Fleet {
     /// When it does not get ready.
     pub async fn agent(&self, concurrency: usize) -> Outcome<RunningAgent> {
         let stop = CancellationToken::new();
-        let (service, control_plane): (_, SharedControlPlane) = match &self.wire {
+        let (mut service, mut control_plane): (_, SharedControlPlane) = match &self.wire {
             None => (in_process(&self.service_cluster), Arc::new(self.control_plane.clone())),
             Some(wire) => (wire.service.client.clone(), Arc::new(wire.control_plane.clone())),
         };
-        let control_plane = Counted { inner: control_plane, requests: self.requests.clone() };
-        let (context, mut ready) = ComponentContext::new(Arc::new(control_plane), stop.clone());
+        if let Some(requests) = &self.requests {
+            service = counted(service, requests.clone());
+            control_plane = Arc::new(Counted { inner: control_plane, requests: requests.clone() });
+        }
+        let (context, mut ready) = ComponentContext::new(control_plane, stop.clone());
         let options = AgentOptions::new("agent", "root:provider".parse()?, EXPORT)
             .with_created_export()
             .with_concurrency(concurrency);
-        let agent = Box::new(Agent::new(counted(service, self.requests.clone()), options));
+        let agent = Box::new(Agent::new(service, options));
         let task = tokio::spawn(agent.run(context));
         tokio::time::timeout(DEADLINE, ready.wait_for(|ready| *ready)).await??;
         Ok(RunningAgent { task, stop })
     }
 
-    /// Binds databases in a workspace.
+    /// The same, with what agents ask of either side counted, which costs them time.
+    #[must_use]
+    pub fn with_counted_requests(mut self) -> Self {
+        self.requests = Some(Arc::default());
+        self
+    }
+
+    /// Binds databases in the workspace of a tenant.
     ///
     /// # Errors
     /// When they are not bound after a while.
-    pub async fn bind(&self, path: &WorkspacePath) -> Outcome<()> {
+    pub async fn bind(&self, tenant: &Client) -> Outcome<()> {
         let claim = |resource| json!({"group": "", "resource": resource, "verbs": ["*"], "selector": {"matchAll": true}, "state": "Accepted"});
         let binding = json!({
             "apiVersion": "apis.kcp.io/v1alpha2", "kind": "APIBinding", "metadata": {"name": EXPORT},
@@ -157,17 +171,21 @@ impl Fleet {
                 "permissionClaims": [claim("events"), claim("namespaces"), claim("secrets")],
             },
         });
-        let api: Api<APIBinding> = Api::all(self.control_plane.system_client(path)?);
+        let api: Api<APIBinding> = Api::all(tenant.clone());
         api.create(&PostParams::default(), &serde_json::from_value(binding)?).await?;
         eventually(async || Ok(api.get(EXPORT).await?.status.unwrap_or_default().phase == "Bound")).await
     }
 
-    /// A client for a tenant.
-    ///
-    /// # Errors
-    /// Never for an embedded control plane.
-    pub fn tenant(&self, number: usize) -> Outcome<Client> {
-        Ok(self.control_plane.system_client(&self.workspaces[number % self.workspaces.len()])?)
+    /// The clients of all tenants.
+    #[must_use]
+    pub fn tenants(&self) -> &[Client] {
+        &self.tenants
+    }
+
+    /// A client for one of the tenants, who take turns.
+    #[must_use]
+    pub fn tenant(&self, number: usize) -> &Client {
+        &self.tenants[number % self.tenants.len()]
     }
 
     /// A client that sees the orders of all tenants.

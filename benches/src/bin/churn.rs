@@ -26,16 +26,15 @@ use kdp_benches::{
     report::{Stopwatch, real},
     resident_memory,
 };
-use kdp_core::ControlPlaneExt;
 use kube::{Client, core::WatchEvent};
-use peak_alloc::PeakAlloc;
+use mimalloc::MiMalloc;
 use rand::Rng;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 #[global_allocator]
-static ALLOCATOR: PeakAlloc = PeakAlloc;
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const TENANTS: u64 = 16;
 const REPORTS: u64 = 40;
@@ -125,10 +124,9 @@ fn report(done: u64, watch: &Stopwatch) {
     let (took, cpu) = watch.read();
     let resident = resident_memory().unwrap_or_default() >> 20;
     println!(
-        "{done:>9} operations in {:>6.1} s, {:>5.0} µs of the cores each: {resident:>5} MiB resident, {:>5} MiB in use",
+        "{done:>9} operations in {:>6.1} s, {:>5.0} µs of the cores each: {resident:>5} MiB resident",
         took.as_secs_f64(),
         cpu.as_secs_f64() * 1e6 / real(done.max(1)),
-        ALLOCATOR.current_usage() >> 20
     );
 }
 
@@ -160,13 +158,13 @@ async fn churn(
     let service = in_process(&fleet.service_cluster);
     while done.fetch_add(1, Relaxed) < arguments.operations {
         let number = rand::rng().random_range(0..arguments.orders / TENANTS) * TENANTS + tenant;
-        let (client, name) = (fleet.tenant(usize::try_from(number)?)?, format!("o-{number}"));
+        let (client, name) = (fleet.tenant(usize::try_from(number)?), format!("o-{number}"));
         let size = rand::rng().random_range(0..1_000_000);
         let action = rand::rng().random_range(0..100);
         let outcome = match action {
-            0..30 => create_order(&client, &name, size).await,
-            30..65 => resize_order(&client, &name, size).await,
-            65..85 => send(&client, Request::delete(database(&name)), None).await,
+            0..30 => create_order(client, &name, size).await,
+            30..65 => resize_order(client, &name, size).await,
+            65..85 => send(client, Request::delete(database(&name)), None).await,
             _ => {
                 let copy = copies.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
                 match copy {
@@ -225,9 +223,8 @@ async fn send(client: &Client, request: http::request::Builder, body: Option<(&s
 /// Takes the binding from a workspace, with all its orders, and gives it back.
 async fn rebind(fleet: &Fleet, number: usize) -> Outcome<()> {
     let binding = "/apis/apis.kcp.io/v1alpha2/apibindings/databases";
-    let path = &fleet.workspaces[number];
-    let client = fleet.control_plane.system_client(path)?;
-    send(&client, Request::delete(binding), None).await?;
+    let client = fleet.tenant(number);
+    send(client, Request::delete(binding), None).await?;
     kdp_benches::fleet::eventually(async || match client.request_text(Request::get(binding).body(Vec::new())?).await {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(true),
         found => {
@@ -236,13 +233,12 @@ async fn rebind(fleet: &Fleet, number: usize) -> Outcome<()> {
         }
     })
     .await?;
-    fleet.bind(path).await
+    fleet.bind(client).await
 }
 
 async fn forget_events(fleet: &Fleet) -> Outcome<()> {
-    for path in &fleet.workspaces {
-        let client = fleet.control_plane.system_client(path)?;
-        send(&client, Request::delete("/api/v1/namespaces/default/events"), None).await?;
+    for client in fleet.tenants() {
+        send(client, Request::delete("/api/v1/namespaces/default/events"), None).await?;
     }
     Ok(())
 }

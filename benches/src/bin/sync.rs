@@ -23,12 +23,12 @@ use kdp_benches::{
     resident_memory,
 };
 use kube::core::WatchEvent;
-use peak_alloc::PeakAlloc;
+use mimalloc::MiMalloc;
 use rand::Rng;
 use tokio::{sync::Notify, task::JoinSet};
 
 #[global_allocator]
-static ALLOCATOR: PeakAlloc = PeakAlloc;
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How many tenants order at once when it is about throughput.
 const TENANTS: usize = 32;
@@ -155,9 +155,9 @@ async fn observe(fleet: &Fleet, orders: &Arc<Orders>) -> Outcome<JoinSet<Outcome
 async fn order_all(fleet: &Fleet, orders: &Orders, from: u64, to: u64) -> Outcome<()> {
     let ordered = stream::iter(from..to).map(|number| async move {
         let at = usize::try_from(number)?;
-        let client = fleet.tenant(at)?;
+        let client = fleet.tenant(at);
         orders.all[at].due.get_or_init(Instant::now);
-        create_order(&client, &format!("o-{number}"), number).await?;
+        create_order(client, &format!("o-{number}"), number).await?;
         orders.all[at].accepted.get_or_init(Instant::now);
         Outcome::Ok(())
     });
@@ -169,7 +169,7 @@ async fn throughput(arguments: &Arguments) -> Outcome<()> {
     let orders = Orders::new(arguments.orders);
     let mut observers = observe(&fleet, &orders).await?;
     let agent = fleet.agent(arguments.concurrency).await?;
-    let (before, watch) = (fleet.requests.counts(), Stopwatch::start());
+    let watch = Stopwatch::start();
     let ordering = async {
         order_all(&fleet, &orders, 0, arguments.orders).await?;
         let took = watch.read().0;
@@ -191,7 +191,6 @@ async fn throughput(arguments: &Arguments) -> Outcome<()> {
         real(arguments.orders) / took.as_secs_f64(),
         cpu / count
     );
-    println!("            the agent: {:?}", fleet.requests.counts() - before);
     agent.stop().await
 }
 
@@ -216,7 +215,7 @@ async fn lag(arguments: &Arguments) -> Outcome<()> {
         tenants.spawn(async move {
             let at = usize::try_from(warm + number)?;
             orders.all[at].due.get_or_init(|| due);
-            create_order(&fleet.tenant(at)?, &format!("o-{at}"), number).await?;
+            create_order(fleet.tenant(at), &format!("o-{at}"), number).await?;
             orders.all[at].accepted.get_or_init(Instant::now);
             Outcome::Ok(())
         });
@@ -247,7 +246,8 @@ async fn lag(arguments: &Arguments) -> Outcome<()> {
 }
 
 async fn resync(arguments: &Arguments) -> Outcome<()> {
-    let fleet = Fleet::new(arguments.workspaces, plain(), arguments.transport).await?;
+    let fleet = Fleet::new(arguments.workspaces, plain(), arguments.transport).await?.with_counted_requests();
+    let counts = || fleet.requests.as_ref().map(|requests| requests.counts()).unwrap_or_default();
     let orders = Orders::new(arguments.orders);
     let mut made = 0;
     for size in [arguments.orders / 8, arguments.orders / 4, arguments.orders / 2, arguments.orders] {
@@ -261,19 +261,17 @@ async fn resync(arguments: &Arguments) -> Outcome<()> {
         observers.shutdown().await;
         Stopwatch::start().until_idle().await;
 
-        let (before, live, resident) = (fleet.requests.counts(), ALLOCATOR.current_usage(), resident_memory());
+        let (before, resident) = (counts(), resident_memory());
         let watch = Stopwatch::start();
         let agent = fleet.agent(arguments.concurrency).await?;
         let (took, cpu) = watch.until_idle().await;
         let count = u32::try_from(size)?;
-        let each = (ALLOCATOR.current_usage().saturating_sub(live)) / usize::try_from(size)?;
         let grown = resident_memory().zip(resident).map_or(0, |(now, before)| now.saturating_sub(before)) / size;
         println!(
-            "resync      {size} orders: {took:.2?} by the clock, {cpu:.2?} of the cores, {:.1?} each; {each} bytes each \
-             ({grown} resident)",
+            "resync      {size} orders: {took:.2?} by the clock, {cpu:.2?} of the cores, {:.1?} each; {grown} bytes each",
             cpu / count
         );
-        println!("            {:?}", fleet.requests.counts() - before);
+        println!("            {:?}", counts() - before);
         agent.stop().await?;
     }
     Ok(())
@@ -305,7 +303,7 @@ async fn event(arguments: &Arguments) -> Outcome<()> {
             let number = rand::rng().random_range(0..workspaces);
             let begun = Instant::now();
             let wanted = 1_000_000 + change;
-            resize_order(&fleet.tenant(number)?, &format!("o-{number}"), wanted).await?;
+            resize_order(fleet.tenant(number), &format!("o-{number}"), wanted).await?;
             sizes.wait_for(|size| *size == wanted).await?;
             took.push(begun.elapsed());
         }
