@@ -71,6 +71,10 @@ pub const TENANT_PAUSE: &str = "sync.kdp.k8c.io/tenant-pause";
 /// as a generation of the order. `verbatim` brings up what the copy says.
 pub const OBSERVED_GENERATION: &str = "sync.kdp.k8c.io/observed-generation";
 
+/// Annotation on a copy: the number of the content it was made from, of those that the state of its
+/// order knows. The first one has none, as the existing agent's copies have.
+pub const REVISION: &str = "sync.kdp.k8c.io/revision";
+
 /// Prefix of everything that this agent knows beyond the existing one.
 pub(crate) const POLICY_PREFIX: &str = "sync.kdp.k8c.io/";
 /// Prefix of the finalizers by which orders hold related objects in the tenant's workspace.

@@ -13,6 +13,8 @@ use crate::{hash, object, wire};
 pub(super) struct Marks {
     pub(super) labels: BTreeMap<&'static str, String>,
     pub(super) annotations: BTreeMap<&'static str, String>,
+    /// The number of the content that the copy is made from.
+    revision: u64,
 }
 
 impl Marks {
@@ -25,7 +27,7 @@ impl Marks {
         if !path.is_empty() {
             annotations.insert(wire::PATH_ANNOTATION, path.to_owned());
         }
-        Self { labels, annotations }
+        Self { labels, annotations, revision: 0 }
     }
 
     /// The mark of the copy of a related object.
@@ -33,6 +35,19 @@ impl Marks {
         Self { annotations: [(wire::RELATED_OWNER, owner.to_owned())].into(), ..Self::default() }
     }
 
+    /// The same on a copy that is made from the content with this number.
+    pub(super) fn with_revision(self, revision: u64) -> Self {
+        Self { revision, ..self }
+    }
+
+    fn write_all(&self, object: &mut Value) {
+        self.write(object);
+        if self.revision != 0 {
+            object::set_metadata(object, "annotations", wire::REVISION, &self.revision.to_string());
+        }
+    }
+
+    /// All but the revision, which goes with the content.
     fn write(&self, object: &mut Value) {
         for (key, value) in &self.labels {
             object::set_metadata(object, "labels", key, value);
@@ -41,6 +56,13 @@ impl Marks {
             object::set_metadata(object, "annotations", key, value);
         }
     }
+}
+
+/// The number of the content that a copy was made from. The existing agent writes none.
+pub(super) fn revision(copy: &Value) -> u64 {
+    /// More than there ever are: what somebody has made up is none that is known.
+    const UNKNOWN: u64 = u64::MAX >> 1;
+    object::annotation(copy, wire::REVISION).map_or(0, |number| number.parse().unwrap_or(UNKNOWN).min(UNKNOWN))
 }
 
 /// The labels by which the copy of an order is found.
@@ -116,40 +138,48 @@ pub(super) fn new_copy(source: &Value, key: &ObjectKey, marks: &Marks) -> Value 
         Some(namespace) => metadata.insert("namespace".into(), namespace.clone().into()),
         None => metadata.remove("namespace"),
     };
-    marks.write(&mut copy);
+    marks.write_all(&mut copy);
     copy
 }
 
 /// The write that brings a copy up to date with a stripped source; none if it is.
 ///
 /// Only what changed at the source since the copy was made is changed in the copy, so what was
-/// changed on the copy's side stays. The bases are as they are [remembered](remember). Without any of the `bases` it may have been made from, the
-/// copy's side loses.
+/// changed on the copy's side stays. The base is as it is [remembered](remember). If it is not
+/// known, the copy's side loses.
 pub(super) fn update(
     source: &Value,
-    bases: Option<&[&Value]>,
+    base: Option<&Value>,
     key: &ObjectKey,
     copy: &Value,
     marks: &Marks,
 ) -> Option<Command> {
     let mut updated = copy.clone();
-    let Some(bases) = bases else {
+    let Some(base) = base else {
         overwrite(&mut updated, source);
         marks.write(&mut updated);
-        return (updated != *copy).then(|| Command::Replace { key: key.clone(), object: updated });
+        if updated == *copy {
+            return None;
+        }
+        marks.write_all(&mut updated);
+        return Some(Command::Replace { key: key.clone(), object: updated });
     };
-    let mut patch = json!({});
-    for change in bases.iter().filter_map(|base| remember::changes(&content(base), &content(source))) {
-        merge::join(&mut patch, &change);
+    let change = remember::changes(&content(base), &content(source));
+    if let Some(change) = &change {
+        merge::apply(&mut updated, change);
     }
-    merge::apply(&mut updated, &patch);
-    let mut marked = updated.clone();
-    marks.write(&mut marked);
-    if let Some(repair) = merge::diff(&updated, &marked) {
-        merge::join(&mut patch, &repair);
-    }
-    if marked == *copy {
+    marks.write(&mut updated);
+    if updated == *copy {
         return None;
+    }
+    if change.is_some() {
+        marks.write_all(&mut updated);
+    }
+    let mut patch = change.unwrap_or_else(|| json!({}));
+    let mut patched = copy.clone();
+    merge::apply(&mut patched, &patch);
+    if let Some(marked) = merge::diff(&patched, &updated) {
+        merge::join(&mut patch, &marked);
     }
     // Decided on this version of the copy: an agent that does not know of a later write, its
     // successor's perhaps, must not undo it.
@@ -214,7 +244,7 @@ pub(super) fn same_content(remembered: &Value, now: &Value) -> bool {
 /// The patch that makes an existing object the copy of an order, and otherwise leaves it as it is.
 pub(super) fn link(key: &ObjectKey, object: &Value, marks: &Marks) -> Command {
     let mut marked = json!({});
-    marks.write(&mut marked);
+    marks.write_all(&mut marked);
     if object::annotation(object, wire::IMPORT).is_some() {
         marked["metadata"]["annotations"][wire::IMPORT] = Value::Null;
     }

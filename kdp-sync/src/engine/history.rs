@@ -1,68 +1,124 @@
-//! What a copy may have been made from.
+//! What a copy was made from.
 //!
 //! The difference between that and the source is what the tenant changed, and only that is written,
-//! so it must never be wrong. A write and the note of it cannot be one step: an agent may stop
-//! between them, or not get the answer. So every new content is noted before it is written, and
-//! what was noted before is kept until the write is known to have been done.
+//! so it must never be wrong. What is remembered and the copy are two objects, and agents may stop
+//! between the write of one and of the other, or work at the same time. So every content has a
+//! number: it is noted with its number first, on top of what was read, and the copy carries the
+//! number of what it was made from, written together with it.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{copy, remember::remembered, state::Edit};
 
-/// With more writes of unknown outcome than this, nothing is known of the copy any more.
+/// Of more contents that may still be written than this, the oldest are forgotten. A copy that is
+/// made from one of those nevertheless is made anew from its source.
 const MOST_ATTEMPTS: usize = 8;
+
+/// A content of the source, and the revision of copies that are made from it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Noted {
+    pub(super) number: u64,
+    pub(super) content: Value,
+}
 
 /// Contents of the source, any of which the copy may have been made from.
 #[derive(Clone, Debug)]
 pub(super) struct History {
     /// Key in the state.
     key: String,
-    last: Option<Value>,
+    last: Option<Noted>,
     /// Those that were to be written since, with an outcome that is not known.
-    attempts: Vec<Value>,
+    attempts: Vec<Noted>,
+    /// The highest number given to any content for the order; none if that is at most zero.
+    highest: Option<u64>,
+}
+
+/// A write of a copy.
+pub(super) struct Step {
+    /// The copy's revision from then on.
+    pub(super) number: u64,
+    /// What is to be noted before.
+    pub(super) note: Vec<Edit>,
 }
 
 impl History {
-    pub(super) fn new(key: String, last: Option<Value>, attempts: Vec<Value>) -> Self {
-        Self { key, last, attempts }
+    pub(super) fn new(key: String, last: Option<Noted>, attempts: Vec<Noted>, highest: Option<u64>) -> Self {
+        Self { key, last, attempts, highest }
     }
 
-    /// All of them; none when it is not known what the copy was made from.
-    pub(super) fn bases(&self) -> Option<Vec<&Value>> {
-        let last = self.last.as_ref().filter(|_| self.attempts.len() < MOST_ATTEMPTS)?;
-        Some([last].into_iter().chain(&self.attempts).collect())
+    /// What a copy with this revision was made from; none if that is not known.
+    pub(super) fn base(&self, revision: u64) -> Option<&Value> {
+        let noted = self.attempts.iter().chain(&self.last).find(|noted| noted.number == revision)?;
+        Some(&noted.content)
     }
 
-    /// What is to be noted before a copy is made.
-    pub(super) fn before_create(&self, source: &Value) -> Option<Edit> {
-        match self.last {
-            None => Some(Edit::object(&self.key, Some(&remembered(source)))),
-            Some(_) => self.before_update(source),
+    pub(super) fn before_create(&self, source: &Value) -> Step {
+        if self.newest().is_some() {
+            return self.before_write(source, 0);
         }
+        // What the existing agent notes of its copies has no number, and neither has the first
+        // that is noted here.
+        let number = self.highest.map_or(0, |highest| highest + 1);
+        Step { number, note: self.noted(source, number, &[]) }
     }
 
-    /// What is to be noted before an existing copy is changed.
-    pub(super) fn before_update(&self, source: &Value) -> Option<Edit> {
-        if self.bases()?.iter().any(|base| copy::same_content(base, source)) {
-            return None;
+    /// For a copy that has this revision.
+    pub(super) fn before_update(&self, source: &Value, revision: u64) -> Step {
+        if self.base(revision).is_some_and(|base| copy::same_content(base, source)) {
+            return Step { number: revision, note: Vec::new() };
         }
-        let source = remembered(source);
-        let attempts: Vec<_> = self.attempts.iter().chain([&source]).collect();
-        Some(Edit::attempts(&self.key, &attempts))
+        self.before_write(source, revision)
     }
 
-    /// What is to be noted before somebody else's object becomes the copy, as if it had been made
-    /// from `source`.
-    pub(super) fn before_link(&self, source: &Value) -> [Edit; 2] {
-        [Edit::object(&self.key, Some(&remembered(source))), Edit::attempts(&self.key, &[])]
+    fn before_write(&self, source: &Value, revision: u64) -> Step {
+        // Only the newest may be written again: another agent may have forgotten the others.
+        if let Some(newest) = self.newest()
+            && newest.number >= revision
+            && copy::same_content(&newest.content, source)
+        {
+            return Step { number: newest.number, note: Vec::new() };
+        }
+        let number = self.next(revision);
+        let attempt = Noted { number, content: remembered(source) };
+        let mut attempts: Vec<_> = self.attempts.iter().filter(|noted| noted.number >= revision).collect();
+        attempts.drain(..attempts.len().saturating_sub(MOST_ATTEMPTS - 1));
+        attempts.push(&attempt);
+        let last = self.last.as_ref().map_or(0, |last| last.number);
+        Step { number, note: vec![Edit::history(&self.key, last, &attempts), Edit::highest(number)] }
     }
 
-    /// What is to be noted once the copy is known to be up to date.
-    pub(super) fn after(&self, source: &Value) -> Vec<Edit> {
-        let is_last = self.last.as_ref().is_some_and(|last| copy::same_content(last, source));
-        if is_last && self.attempts.is_empty() {
+    /// Before somebody else's object, which may have a revision, becomes the copy, as if it had
+    /// been made from `source`.
+    pub(super) fn before_link(&self, source: &Value, revision: u64) -> Step {
+        let number = self.next(revision);
+        Step { number, note: self.noted(source, number, &[]) }
+    }
+
+    /// What is to be noted once the copy with this revision is known to be up to date.
+    pub(super) fn after(&self, source: &Value, revision: u64) -> Vec<Edit> {
+        let attempts: Vec<_> = self.attempts.iter().filter(|noted| noted.number > revision).collect();
+        let is_last = |last: &Noted| last.number == revision && copy::same_content(&last.content, source);
+        if self.last.as_ref().is_some_and(is_last) && attempts.len() == self.attempts.len() {
             return Vec::new();
         }
-        self.before_link(source).into()
+        self.noted(source, revision, &attempts)
+    }
+
+    fn noted(&self, source: &Value, number: u64, attempts: &[&Noted]) -> Vec<Edit> {
+        let mut edits =
+            vec![Edit::object(&self.key, Some(&remembered(source))), Edit::history(&self.key, number, attempts)];
+        if number > self.highest.unwrap_or(0) {
+            edits.push(Edit::highest(number));
+        }
+        edits
+    }
+
+    fn newest(&self) -> Option<&Noted> {
+        self.attempts.iter().chain(&self.last).max_by_key(|noted| noted.number)
+    }
+
+    fn next(&self, revision: u64) -> u64 {
+        self.highest.unwrap_or(0).max(revision) + 1
     }
 }

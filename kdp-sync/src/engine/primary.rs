@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Command, Evidence, Facts, ObjectKey, OrderKey, Place, Stop,
     copy::{self, Marks},
+    history::Step,
     merge, ownership,
     plan::Plan,
     policies::{Conflict, is_paused},
@@ -89,12 +90,9 @@ impl Subject<'_> {
         let marks = self.marks();
         let mutated = self.mutated(&copy::new_copy(&copy::strip(self.order), &target, &marks))?;
         copy::check_type(&target, &mutated)?;
-        let object = copy::new_copy(&mutated, &target, &marks);
-        let history = self.state.of_order(self.key);
-        let mut commands = Vec::new();
-        if let Some(edit) = history.before_create(&mutated) {
-            commands.push(self.state.save(&[edit])?);
-        }
+        let Step { number, note } = self.state.of_order(self.key).before_create(&mutated);
+        let object = copy::new_copy(&mutated, &target, &marks.with_revision(number));
+        let mut commands: Vec<_> = self.state.note(&note)?.into_iter().collect();
         if let Some(namespace) = &target.namespace {
             commands.push(Command::EnsureNamespace { place: Place::Service, name: namespace.clone() });
         }
@@ -136,10 +134,10 @@ impl Subject<'_> {
 
     /// Makes an object the copy, as if it had been made from `base`.
     pub(super) fn link(&self, target: &ObjectKey, object: &Value, base: &Value) -> Result<Vec<Command>, Stop> {
-        let edits = self.state.of_order(self.key).before_link(base);
+        let Step { number, note } = self.state.of_order(self.key).before_link(base, copy::revision(object));
         Ok(vec![
-            self.state.save(&edits)?,
-            copy::link(target, object, &self.marks()),
+            self.state.save(&note)?,
+            copy::link(target, object, &self.marks().with_revision(number)),
             tell("ObjectPlaced", "an existing object on the service cluster serves the order"),
         ])
     }
@@ -147,23 +145,16 @@ impl Subject<'_> {
     /// Brings changes of the order to its copy; none if there are none.
     pub(super) fn sync(&self, copy_key: &ObjectKey, copy: &Value) -> Result<Option<Vec<Command>>, Stop> {
         let mutated = self.mutated(copy)?;
-        let history = self.state.of_order(self.key);
-        let mut commands = Vec::new();
-        if let Some(write) = copy::update(&mutated, history.bases().as_deref(), copy_key, copy, &self.marks()) {
-            if let Some(edit) = history.before_update(&mutated) {
-                commands.push(self.state.save(&[edit])?);
-            }
-            commands.push(write);
-            commands.push(tell("ObjectSynced", "the change was brought to the service cluster"));
+        let (history, revision) = (self.state.of_order(self.key), copy::revision(copy));
+        let Step { number, note } = history.before_update(&mutated, revision);
+        let marks = self.marks().with_revision(number);
+        if let Some(write) = copy::update(&mutated, history.base(revision), copy_key, copy, &marks) {
+            let told = tell("ObjectSynced", "the change was brought to the service cluster");
             // That it is done is noted with the next decision, which knows the version that the
             // note beforehand has made.
-            return Ok(Some(commands));
+            return Ok(Some(self.state.note(&note)?.into_iter().chain([write, told]).collect()));
         }
-        let after = history.after(&mutated);
-        if !after.is_empty() {
-            commands.push(self.state.save(&after)?);
-        }
-        Ok((!commands.is_empty()).then_some(commands))
+        Ok(self.state.note(&history.after(&mutated, revision))?.map(|note| vec![note]))
     }
 }
 

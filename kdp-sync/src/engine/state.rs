@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 use super::{
     Command, Evidence, Facts, ObjectKey, OrderKey, Place, Stop, copy,
-    history::History,
+    history::{History, Noted},
     plan::{Plan, RelatedType},
 };
 use crate::{api::Side, hash, object, object::ResourceType, wire};
@@ -21,6 +21,10 @@ const INVENTORY: &str = "inventory";
 
 /// Key of the data that says which object the order was, of those that have had its name.
 const ORDER_UID: &str = "order-uid";
+
+/// Key of the data with the highest number given to a content for the order; absent if that is at
+/// most zero. It outlives what it was given to, so that no number is ever given twice.
+const HIGHEST: &str = "highest-revision";
 
 /// What the data of a Secret may take, in bytes: an API server's limit of 1 MiB, less some room.
 const MOST_BYTES: usize = 1_000_000;
@@ -99,10 +103,13 @@ impl State {
     }
 
     fn history(&self, key: String, legacy: Option<Value>) -> History {
+        let highest = self.data(HIGHEST).and_then(|data| std::str::from_utf8(&data).ok()?.parse().ok());
         if self.is_stale() {
-            return History::new(key, None, Vec::new());
+            return History::new(key, None, Vec::new(), Some(highest.unwrap_or(0)));
         }
-        History::new(key.clone(), self.object(&key).or(legacy), self.attempts(&key))
+        let Numbers { last, attempts } = self.json(&numbers_key(&key)).unwrap_or_default();
+        let last = self.json(&key).or(legacy).map(|content| Noted { number: last, content });
+        History::new(key, last, attempts, highest)
     }
 
     /// Whether it is about an earlier order of the same name. What was made for that one is still
@@ -119,11 +126,19 @@ impl State {
 
     /// The existing agent's key does not tell kinds apart, so the kind is compared.
     fn legacy_related(&self, from: &ObjectKey) -> Option<Value> {
-        self.object(&legacy_data_key(from)).filter(|last| last["kind"] == from.types.kind.as_str())
+        self.json(&legacy_data_key(from)).filter(|last: &Value| last["kind"] == from.types.kind.as_str())
     }
 
     pub(super) fn inventory(&self) -> &[Entry] {
         &self.inventory
+    }
+
+    /// The write that makes the edits, if there are any.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub(super) fn note(&self, edits: &[Edit]) -> Result<Option<Command>, Stop> {
+        if edits.is_empty() { Ok(None) } else { self.save(edits).map(Some) }
     }
 
     /// The write that makes the edits.
@@ -134,7 +149,8 @@ impl State {
         let encoded = |value: &[u8]| Value::from(BASE64_STANDARD.encode(value));
         let mut data = Map::new();
         if self.is_stale() {
-            data.extend(self.known_keys().filter(|key| *key != INVENTORY).map(|key| (key.clone(), Value::Null)));
+            let is_kept = |key: &&String| [INVENTORY, HIGHEST].contains(&key.as_str());
+            data.extend(self.known_keys().filter(|key| !is_kept(key)).map(|key| (key.clone(), Value::Null)));
         }
         for edit in edits {
             data.insert(edit.key.clone(), edit.value.as_deref().map_or(Value::Null, encoded));
@@ -187,11 +203,7 @@ impl State {
         })
     }
 
-    fn attempts(&self, key: &str) -> Vec<Value> {
-        self.data(&attempts_key(key)).and_then(|data| serde_json::from_slice(&data).ok()).unwrap_or_default()
-    }
-
-    fn object(&self, key: &str) -> Option<Value> {
+    fn json<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         serde_json::from_slice(&self.data(key)?).ok()
     }
 
@@ -207,7 +219,10 @@ impl State {
     /// place.
     pub(super) fn forget_related(&self, from: &ObjectKey, entry: &Entry) -> Vec<Edit> {
         let key = related_data_key(from, entry);
-        let mut edits = vec![Edit::object(&key, None), Edit::attempts(&key, &[])];
+        let mut edits = vec![Edit::object(&key, None), Edit::history(&key, 0, &[])];
+        if self.data(HIGHEST).is_none() {
+            edits.push(Edit::highest(0));
+        }
         if self.has_legacy_related(from) {
             edits.push(Edit::object(&legacy_data_key(from), None));
         }
@@ -224,9 +239,15 @@ impl Edit {
         Self { key: key.into(), value: stripped.map(|stripped| stripped.to_string().into_bytes()) }
     }
 
-    pub(super) fn attempts(key: &str, attempts: &[&Value]) -> Self {
-        let json = serde_json::to_vec(attempts).expect("JSON values serialize");
-        Self { key: attempts_key(key), value: (!attempts.is_empty()).then_some(json) }
+    /// The number of the content last noted as an object, and the attempts since.
+    pub(super) fn history(key: &str, last: u64, attempts: &[&Noted]) -> Self {
+        let json = serde_json::to_vec(&json!({"last": last, "attempts": attempts})).expect("JSON values serialize");
+        let is_told_by_nothing = last == 0 && attempts.is_empty();
+        Self { key: numbers_key(key), value: (!is_told_by_nothing).then_some(json) }
+    }
+
+    pub(super) fn highest(number: u64) -> Self {
+        Self { key: HIGHEST.into(), value: Some(number.to_string().into_bytes()) }
     }
 
     pub(super) fn inventory(entries: &[Entry]) -> Self {
@@ -296,8 +317,16 @@ fn related_data_key(from: &ObjectKey, entry: &Entry) -> String {
     format!("{}.{}", legacy_data_key(from), &copy[..hash::SHORT])
 }
 
-fn attempts_key(key: &str) -> String {
-    format!("{key}.attempts")
+/// The numbers of the contents that a copy may have been made from, and those that are not the last
+/// one, which has the key itself, as in the existing agent's state.
+#[derive(Default, Deserialize)]
+struct Numbers {
+    last: u64,
+    attempts: Vec<Noted>,
+}
+
+fn numbers_key(key: &str) -> String {
+    format!("{key}.history")
 }
 
 #[cfg(test)]

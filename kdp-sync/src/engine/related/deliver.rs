@@ -11,6 +11,7 @@ use crate::{
         Batch, Command, Evidence, Facts, ObjectKey, Part, Stop, claims,
         copy::{self, Marks},
         decide::Order,
+        history::Step,
         ownership::{is_legacy_related, is_own_related, owner_mark},
         policies::Generations,
         state::{Edit, Entry, State},
@@ -88,7 +89,7 @@ impl Related {
             let claim = claims::finalizer(order.plan, order.key, &self.identifier);
             if let Some(command) = claims::take(&claim, &from, &original, state) {
                 // Noted first: whatever comes of the copy, the original must be let go of.
-                let note = save(state, inventory_with(state, entry))?;
+                let note = state.note(inventory_with(state, entry).as_slice())?;
                 return Ok(Delivery::Act(note.into_iter().chain([command]).collect()));
             }
         }
@@ -116,12 +117,13 @@ impl Related {
         let record: Vec<_> = inventory_with(state, entry).into_iter().collect();
 
         let Some(existing) = existing else {
-            let mut commands: Vec<_> =
-                save(state, record.into_iter().chain(history.before_create(&mutated)))?.into_iter().collect();
+            let Step { number, note } = history.before_create(&mutated);
+            let note = record.into_iter().chain(note).collect::<Vec<_>>();
+            let mut commands: Vec<_> = state.note(&note)?.into_iter().collect();
             if let Some(namespace) = to.namespace.clone() {
                 commands.push(Command::EnsureNamespace { place: to.place.clone(), name: namespace });
             }
-            let object = copy::new_copy(&mutated, &to, &marks);
+            let object = copy::new_copy(&mutated, &to, &marks.with_revision(number));
             commands.push(Command::Create { key: to, object });
             return Ok(Delivery::Act(commands));
         };
@@ -135,20 +137,18 @@ impl Related {
                 "an object that was not made for this order has the name of its copy, and is left alone",
             ));
         }
-        let marks = if is_legacy { Marks::default() } else { marks };
-        let write = copy::update(&mutated, history.bases().as_deref(), &to, &existing, &marks);
-        let after = history.after(&mutated);
+        let revision = copy::revision(&existing);
+        let Step { number, note } = history.before_update(&mutated, revision);
+        let marks = if is_legacy { Marks::default() } else { marks }.with_revision(number);
+        let write = copy::update(&mutated, history.base(revision), &to, &existing, &marks);
+        // That a write is done is noted with the next decision, which knows the version that this
+        // note makes.
+        let note = if write.is_some() { note } else { history.after(&mutated, revision) };
         let mut commands = Vec::new();
         // What the existing agent has made is recorded only along with something else, so that
         // taking it over writes nothing.
-        if !is_legacy || write.is_some() || !after.is_empty() {
-            // That a write is done is noted with the next decision, which knows the version that
-            // this note makes.
-            let note = match &write {
-                Some(_) => history.before_update(&mutated).into_iter().collect(),
-                None => after,
-            };
-            commands.extend(save(state, record.into_iter().chain(note))?);
+        if !is_legacy || write.is_some() || !note.is_empty() {
+            commands.extend(state.note(&record.into_iter().chain(note).collect::<Vec<_>>())?);
         }
         commands.extend(write);
         if !commands.is_empty() {
@@ -175,12 +175,6 @@ impl Related {
         };
         Ok(copy_status(&mutated, existing, to, generations))
     }
-}
-
-/// The write that makes the edits, if there are any.
-pub(super) fn save(state: &State, edits: impl IntoIterator<Item = Edit>) -> Result<Option<Command>, Stop> {
-    let edits: Vec<_> = edits.into_iter().collect();
-    if edits.is_empty() { Ok(None) } else { state.save(&edits).map(Some) }
 }
 
 /// The inventory with this entry, if it is not there yet.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Locator, Pair, Related, deliver::save};
+use super::{Locator, Pair, Related};
 use crate::{
     api::Side,
     engine::{
@@ -72,9 +72,9 @@ pub(super) fn after(
         Removal::Wait => Ok(None),
         Removal::Done => {
             let rest: Vec<_> = state.inventory().iter().filter(|other| *other != entry).cloned().collect();
-            let edits = [Edit::inventory(&rest)].into_iter();
-            let edits = edits.chain(state.forget_related(&entry.original(order.key), entry));
-            Ok(save(state, edits)?.map(|command| vec![command]))
+            let mut edits = vec![Edit::inventory(&rest)];
+            edits.extend(state.forget_related(&entry.original(order.key), entry));
+            Ok(Some(vec![state.save(&edits)?]))
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    scene::{Scene, Weaknesses},
+    scene::Scene,
     shape::{CONFIGS, config_name},
 };
 use crate::{
@@ -59,7 +59,7 @@ fn check_order(scene: &mut Scene, at: usize) -> Result<(), String> {
         return if is_taken { Ok(()) } else { Err(format!("it has no copy: {problems:?}")) };
     };
     let model = scene.orders.entry(at).or_default();
-    excuse(model.check_copy(&copy), &mut scene.weaknesses, scene.taken_back.contains(&scene.shape.copy(at)))?;
+    model.check_copy(&copy)?;
     model.agree(&copy);
     if copy.get("status").filter(|status| !status.is_null()) != order.get("status").filter(|s| !s.is_null()) {
         return Err(format!("its status is {}, and its copy's {}", order["status"], copy["status"]));
@@ -77,8 +77,7 @@ fn check_order(scene: &mut Scene, at: usize) -> Result<(), String> {
         (None, None) => Ok(()),
         (Some(original), Some(secret)) => {
             model.check_source(original)?;
-            let result = model.check_copy(secret).map_err(|fault| format!("credentials: {fault}"));
-            excuse(result, &mut scene.weaknesses, scene.taken_back.contains(&delivered))?;
+            model.check_copy(secret).map_err(|fault| format!("credentials: {fault}"))?;
             model.agree(secret);
             Ok(())
         }
@@ -98,16 +97,6 @@ fn is_wanted(scene: &Scene, at: usize, order: &Value) -> bool {
         namespace.is_none_or(|namespace| object::label(&namespace, "open") == Some("yes"))
     };
     !scene.shape.is_filtered || (object::label(order, "plan") == Some("gold") && is_open())
-}
-
-/// An agent that has been replaced, and knows of everything but the last change of the source, can
-/// take that back unnoticed: what is remembered and the copy are two objects.
-fn excuse(result: Result<(), String>, weaknesses: &mut Weaknesses, is_taken_back: bool) -> Result<(), String> {
-    if result.is_err() && is_taken_back {
-        weaknesses.taken_back += 1;
-        return Ok(());
-    }
-    result
 }
 
 fn has_unwanted(scene: &Scene) -> bool {
@@ -154,7 +143,7 @@ fn check_config(scene: &mut Scene, at: usize, config: usize) -> Result<(), Strin
             }
             let model = scene.configs.entry(id).or_default();
             if is_needed {
-                excuse(model.check_copy(&copy), &mut scene.weaknesses, scene.taken_back.contains(&key))?;
+                model.check_copy(&copy)?;
             }
             model.agree(&copy);
         }

@@ -96,12 +96,6 @@ impl Copy {
         Ok(())
     }
 
-    /// Whether a write has taken back what the source says.
-    pub(super) fn is_taken_back(&self, before: &Value, after: &Value) -> bool {
-        let value = |copy: &Value, pointer: &str| copy.pointer(pointer).cloned().unwrap_or_default();
-        self.0.iter().any(|(at, field)| value(before, at) == *field.now() && value(after, at) != *field.now())
-    }
-
     pub(super) fn agree(&mut self, copy: &Value) {
         for (pointer, field) in &mut self.0 {
             field.agree(copy.pointer(pointer).unwrap_or(&Value::Null));

@@ -55,14 +55,10 @@ pub(super) struct Scene {
     /// Objects of others, as they last left them.
     pub(super) foreign: BTreeMap<ObjectKey, Value>,
     pub(super) problems: BTreeMap<OrderKey, Vec<Problem>>,
-    /// Whether another agent has been at work, or a write on its way, since the faults last stopped.
-    is_contested: bool,
     /// Orders for which something was made when their end had begun, by an agent that did not know.
     belated: BTreeSet<OrderKey>,
     /// Copies of which the same is true.
     belated_copies: BTreeSet<ObjectKey>,
-    /// Copies in which an agent that did not know has put back what the source no longer says.
-    pub(super) taken_back: BTreeSet<ObjectKey>,
     pub(super) weaknesses: Weaknesses,
 }
 
@@ -70,7 +66,6 @@ pub(super) struct Scene {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Weaknesses {
     pub(super) belated: usize,
-    pub(super) taken_back: usize,
 }
 
 impl Scene {
@@ -84,10 +79,8 @@ impl Scene {
             configs: BTreeMap::new(),
             foreign: BTreeMap::new(),
             problems: BTreeMap::new(),
-            is_contested: false,
             belated: BTreeSet::new(),
             belated_copies: BTreeSet::new(),
-            taken_back: BTreeSet::new(),
             weaknesses: Weaknesses::default(),
             shape,
         };
@@ -144,8 +137,7 @@ impl Scene {
             Action::TakeOver { agent } => {
                 let plan = self.agents[agent % self.agents.len()].0;
                 if self.agents.len() < MOST_AGENTS * self.shape.plans.len() {
-                    self.is_contested = true;
-                    self.agents.insert(0, (plan, Agent::start(self.shape.plans[plan].clone(), &self.sides)));
+                        self.agents.insert(0, (plan, Agent::start(self.shape.plans[plan].clone(), &self.sides)));
                 }
             }
             Action::Retire => self.retire(),
@@ -356,7 +348,6 @@ impl Scene {
             let result = if is_done { self.write(&order, &command)? } else { Err(Refused) };
             if matches!(fate, Fate::Late | Fate::CrashDuring) {
                 self.late.push((order.clone(), command.clone()));
-                self.is_contested = true;
             }
             match fate {
                 Fate::CrashBefore | Fate::CrashAfter | Fate::CrashDuring => {
@@ -391,26 +382,14 @@ impl Scene {
     }
 
     fn note_what_is_late(&mut self, key: &ObjectKey, before: Option<&Value>, after: Option<&Value>) {
+        if before.is_some() || after.is_none() {
+            return;
+        }
         for at in 0..self.shape.orders.len() {
-            let mut copies = vec![
-                (self.shape.copy(at), None, self.orders.get(&at)),
-                (self.shape.delivered(at), Some(self.shape.credentials(at)), self.credentials.get(&at)),
-            ];
-            for config in 0..CONFIGS {
-                let model = self.configs.get(&self.config_id(at, config));
-                copies.push((self.shape.config_copy(at, config), Some(self.shape.config(at, config)), model));
-            }
-            for (_, original, model) in copies.iter().filter(|(copy, ..)| copy == key) {
-                let (Some(after), Some(model)) = (after, model) else { continue };
-                match (before, original) {
-                    (Some(before), _) if self.is_contested && model.is_taken_back(before, after) => {
-                        self.taken_back.insert(key.clone());
-                    }
-                    (None, Some(original)) if self.sides.get(original).is_none() => {
-                        self.belated_copies.insert(key.clone());
-                    }
-                    _ => {}
-                }
+            let mut copies = vec![(self.shape.delivered(at), self.shape.credentials(at))];
+            copies.extend((0..CONFIGS).map(|c| (self.shape.config_copy(at, c), self.shape.config(at, c))));
+            if copies.iter().any(|(copy, original)| copy == key && self.sides.get(original).is_none()) {
+                self.belated_copies.insert(key.clone());
             }
         }
     }
@@ -512,8 +491,6 @@ impl Scene {
             self.rest()?;
         }
         super::fixed_point::check(self)?;
-        self.taken_back.clear();
-        self.is_contested = false;
         Ok(())
     }
 
