@@ -11,6 +11,10 @@ use kube::Client;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+/// How many clients are kept. Each has a task and a queue of its own, and is made again in no time;
+/// with a hundred thousand workspaces, few have something to do at a time.
+const MOST_CLIENTS: usize = 4096;
+
 /// The addresses of an export, which may come and go, and who lives at which. Cloning it is cheap.
 #[derive(Clone)]
 pub(crate) struct Endpoints(Arc<Inner>);
@@ -19,7 +23,9 @@ struct Inner {
     control_plane: SharedControlPlane,
     identity: Identity,
     current: watch::Sender<BTreeSet<Address>>,
-    homes: Mutex<HashMap<LogicalClusterName, Home>>,
+    homes: Mutex<HashMap<LogicalClusterName, Address>>,
+    /// Those in use or used not long ago, each for the address where its workspace was then.
+    clients: Mutex<HashMap<LogicalClusterName, (Address, Client)>>,
 }
 
 /// Where an export is served.
@@ -34,11 +40,6 @@ pub(crate) enum Address {
     },
     /// At one shard, with the workspaces there.
     Shard(ExportUrl),
-}
-
-struct Home {
-    address: Address,
-    client: Option<Client>,
 }
 
 impl Address {
@@ -63,8 +64,8 @@ impl Address {
 impl Endpoints {
     /// No address yet.
     pub(crate) fn new(control_plane: SharedControlPlane, identity: Identity) -> Self {
-        let (current, homes) = (watch::Sender::default(), Mutex::default());
-        Self(Arc::new(Inner { control_plane, identity, current, homes }))
+        let (current, homes, clients) = (watch::Sender::default(), Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { control_plane, identity, current, homes, clients }))
     }
 
     /// Says which addresses there are now.
@@ -92,14 +93,14 @@ impl Endpoints {
     /// Takes in that a workspace was heard of from an address.
     pub(crate) fn heard(&self, cluster: &LogicalClusterName, address: &Address) {
         let mut homes = self.0.homes.lock();
-        if homes.get(cluster).is_none_or(|home| home.address != *address) {
-            homes.insert(cluster.clone(), Home { address: address.clone(), client: None });
+        if homes.get(cluster) != Some(address) {
+            homes.insert(cluster.clone(), address.clone());
         }
     }
 
     /// Whether the address is where the workspace was last heard of.
     pub(super) fn lives_at(&self, cluster: &LogicalClusterName, address: &Address) -> bool {
-        self.0.homes.lock().get(cluster).is_some_and(|home| home.address == *address)
+        self.0.homes.lock().get(cluster) == Some(address)
     }
 
     /// A client for one workspace.
@@ -108,22 +109,92 @@ impl Endpoints {
     /// `Unavailable` when the workspace is at no address that there is now; the objects that were
     /// heard of from there are not gone, only out of reach.
     pub(super) fn client(&self, cluster: &LogicalClusterName) -> Result<Client, Error> {
-        let mut homes = self.0.homes.lock();
-        let home = homes.get_mut(cluster).filter(|home| self.0.current.borrow().contains(&home.address));
-        let Some(Home { address, client }) = home else {
+        let home = self.0.homes.lock().get(cluster).cloned();
+        let Some(address) = home.filter(|address| self.0.current.borrow().contains(address)) else {
             let message = "no endpoint of the export serves the workspace now";
             return Err(Error::new(ErrorKind::Unavailable, "reach workspace", cluster, message));
         };
-        if let Some(client) = client {
+        let mut clients = self.0.clients.lock();
+        if let Some((of, client)) = clients.get(cluster)
+            && *of == address
+        {
             return Ok(client.clone());
         }
-        let made = self.0.control_plane.client(&address.endpoint(Some(cluster.clone())), &self.0.identity)?;
-        Ok(client.insert(made).clone())
+        let client = self.0.control_plane.client(&address.endpoint(Some(cluster.clone())), &self.0.identity)?;
+        if clients.len() >= MOST_CLIENTS {
+            clients.clear();
+        }
+        clients.insert(cluster.clone(), (address, client.clone()));
+        Ok(client)
     }
 }
 
 impl fmt::Debug for Endpoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.current.borrow().iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, future::pending};
+
+    use http::{Request, Response};
+    use kdp_core::ControlPlane;
+    use kube::client::Body;
+
+    use super::*;
+
+    /// Makes clients that are never answered, and counts them.
+    #[derive(Debug, Default)]
+    struct Counting(Mutex<usize>);
+
+    impl ControlPlane for Counting {
+        fn client(&self, _: &Endpoint, _: &Identity) -> Result<Client, Error> {
+            *self.0.lock() += 1;
+            let never = tower::service_fn(|_: Request<Body>| pending::<Result<Response<Body>, Infallible>>());
+            Ok(Client::new(never, "default"))
+        }
+
+        fn url(&self, _: &Endpoint) -> Option<String> {
+            None
+        }
+    }
+
+    fn address(export: &str) -> Address {
+        Address::Export { cluster: "provider".parse().unwrap(), export: export.into() }
+    }
+
+    #[tokio::test]
+    async fn clients_are_kept_for_workspaces_in_use_and_not_for_all_there_ever_were() {
+        let made = Arc::new(Counting::default());
+        let endpoints = Endpoints::new(made.clone(), Identity::system_masters());
+        endpoints.set([address("a"), address("b")].into());
+        let reach = |number: usize| {
+            let cluster = format!("w{number}").parse().unwrap();
+            endpoints.heard(&cluster, &address("a"));
+            endpoints.client(&cluster).unwrap();
+        };
+        (0..MOST_CLIENTS).for_each(reach);
+        (0..MOST_CLIENTS).for_each(reach);
+        assert_eq!(*made.0.lock(), MOST_CLIENTS, "each is made once");
+        (0..10 * MOST_CLIENTS).for_each(reach);
+        assert!(endpoints.0.clients.lock().len() <= MOST_CLIENTS);
+    }
+
+    #[tokio::test]
+    async fn a_workspace_that_has_moved_is_reached_at_its_new_address() {
+        let made = Arc::new(Counting::default());
+        let endpoints = Endpoints::new(made.clone(), Identity::system_masters());
+        endpoints.set([address("a"), address("b")].into());
+        let cluster = "w".parse().unwrap();
+        assert!(endpoints.client(&cluster).is_err(), "nobody has heard of it");
+        for (export, expected) in [("a", 1), ("a", 1), ("b", 2), ("a", 3)] {
+            endpoints.heard(&cluster, &address(export));
+            endpoints.client(&cluster).unwrap();
+            assert_eq!(*made.0.lock(), expected);
+        }
+        endpoints.set([address("b")].into());
+        assert!(endpoints.client(&cluster).is_err(), "its address is gone");
     }
 }
