@@ -22,6 +22,7 @@ mod sent;
 mod slots;
 mod store;
 mod tell;
+mod waits;
 mod world;
 
 pub(crate) use caches::Caches;
@@ -50,10 +51,11 @@ use self::{
     problems::WithoutStatus,
     queue::{Ended, Queue},
     slots::Slot,
+    waits::Waits,
     world::Known,
 };
 use crate::{
-    engine::{ObjectKey, OrderKey, Place, Plan, order_of},
+    engine::{ObjectKey, OrderKey, Place, Plan, ended_order, order_of},
     metrics::{PassOutcome, ResourceMetrics},
     object::ResourceType,
     sharding::{Ownership, Workspaces},
@@ -78,6 +80,7 @@ pub(crate) struct Shared {
     failures: Failures,
     imports: Imports,
     without_status: WithoutStatus,
+    waits: Waits,
     queue: Queue,
     news: News,
     remote: Remote,
@@ -105,6 +108,7 @@ impl RunningSync {
             failures: Failures::default(),
             imports: Imports::default(),
             without_status: WithoutStatus::default(),
+            waits: Waits::new(),
             queue: Queue::new(slots.share()),
             news: News::default(),
             remote,
@@ -155,7 +159,8 @@ async fn run(shared: Arc<Shared>, slots: Slots, tasks: TaskTracker, shutdown: Ca
     for (key, copy) in shared.known.copies() {
         shared.imports.heard(&key, Some(&copy), |path| shared.known.cluster_at(path));
     }
-    for order in shared.known.orders().into_iter().chain(shared.imports.orders()) {
+    let ended = shared.known.ended_orders(&shared.plan);
+    for order in shared.known.orders().into_iter().chain(shared.imports.orders()).chain(ended) {
         shared.push(order);
     }
     loop {
@@ -169,7 +174,7 @@ async fn run(shared: Arc<Shared>, slots: Slots, tasks: TaskTracker, shutdown: Ca
             // Nothing was queued for these as long as they were another replica's.
             gained = gains.next() => {
                 let orders = shared.known.orders().into_iter().chain(shared.known.orders_of_copies());
-                let orders = orders.chain(shared.imports.orders());
+                let orders = orders.chain(shared.imports.orders()).chain(shared.known.ended_orders(&shared.plan));
                 orders.filter(|order| gained.contains(&order.cluster)).for_each(|order| shared.push(order));
                 continue;
             }
@@ -202,6 +207,8 @@ impl Shared {
             orders.extend([change.before, change.after].into_iter().flatten().filter_map(|copy| order_of(copy)));
             let after = change.after.map(AsRef::as_ref);
             orders.extend(self.imports.heard(change.key, after, |path| self.known.cluster_at(path)));
+        } else if scope == self.known.states_scope() {
+            orders.extend(change.after.and_then(|state| ended_order(&self.plan, state)));
         } else if *scope.types == ResourceType::logical_clusters() {
             orders.extend(self.imports.workspaces_changed(|path| self.known.cluster_at(path)));
         }
@@ -223,12 +230,16 @@ impl Shared {
         if matches!(outcome, Outcome::Gone | Outcome::CutOff) {
             self.forget(order);
         }
+        if matches!(outcome, Outcome::CutOff) {
+            self.waits.doubt(order);
+        }
         let (outcome, ended) = match outcome {
             Outcome::Gone => (PassOutcome::Gone, Ended::Settled),
             // The replica that has the workspace now goes on from wherever it was cut off.
             Outcome::Settled | Outcome::CutOff => (PassOutcome::Settled, Ended::Settled),
             Outcome::Failed(delay) => (PassOutcome::Failed, Ended::Failed(delay)),
             Outcome::Unfinished => (PassOutcome::Settled, Ended::Unfinished),
+            Outcome::Waiting(rest) => (PassOutcome::Settled, Ended::Failed(rest)),
         };
         self.metrics.passed(outcome);
         if let Some(heard) = self.queue.done(order, ended) {
@@ -254,6 +265,7 @@ impl Shared {
         self.dependents.forget(order).iter().for_each(|key| self.known.release(key));
         self.failures.forget(order);
         self.without_status.forget(order);
+        self.waits.forget(order);
     }
 }
 

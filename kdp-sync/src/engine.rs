@@ -8,6 +8,7 @@ mod claims;
 mod compare;
 mod copy;
 mod decide;
+mod ending;
 mod facts;
 mod handback;
 mod history;
@@ -33,7 +34,7 @@ pub(crate) use merge::apply as apply_merge_patch;
 pub(crate) use plan::{FoundKind, Kinds, Plan, PlanOptions, RelatedType, UnknownKind, needed_kinds, needed_kinds_of};
 pub(crate) use policies::Policies;
 pub(crate) use primary::NAME_TAKEN;
-pub(crate) use state::STATE_PREFIX;
+pub(crate) use state::{STATE_PREFIX, ended_order};
 
 use serde_json::Value;
 
@@ -99,10 +100,11 @@ pub(crate) enum Command {
         key: ObjectKey,
         object: Value,
     },
-    /// Deletes the object with this UID.
+    /// Deletes the object with this UID, in this version if one is given.
     Delete {
         key: ObjectKey,
         uid: Option<String>,
+        version: Option<String>,
         propagation: Propagation,
     },
     /// Tells the tenant, through an Event on the order.

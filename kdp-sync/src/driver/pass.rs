@@ -1,8 +1,9 @@
 //! One pass over an order: decide and act until there is nothing to do.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use kdp_core::{Error, ErrorKind, reconcile::Chain};
+use kube::api::Preconditions;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +38,8 @@ pub(super) enum Outcome {
     Failed(Duration),
     /// There is more to do; others come first.
     Unfinished,
+    /// There will be more to do after this long.
+    Waiting(Duration),
     /// The workspace is another replica's.
     CutOff,
 }
@@ -68,7 +71,7 @@ impl Shared {
                 Next::Look(part, query) => match self.look(&query).await {
                     Ok(found) => {
                         self.known.looked_up(&query, &found, By { sync: self, order });
-                        seen.remember(query, found);
+                        seen.remember(query, found.into_iter().map(Arc::new).collect());
                     }
                     Err(error) => {
                         classes.push(self.classify(&error));
@@ -92,7 +95,11 @@ impl Shared {
                     let part = batch.part;
                     last = Some(batch);
                     match result {
-                        Ok(Acted::Done) => {}
+                        Ok(Acted::Done) => {
+                            if let Some(written) = &last {
+                                self.remember_order(order, written, &mut seen);
+                            }
+                        }
                         Ok(Acted::HasNoStatus) => {
                             failed.insert(part);
                         }
@@ -128,7 +135,7 @@ impl Shared {
     }
 
     fn decide(&self, order: &OrderKey, seen: &Seen, failed: &BTreeSet<Part>) -> (Next, bool) {
-        let world = PassWorld { known: &self.known, seen };
+        let world = PassWorld { known: &self.known, seen, waits: &self.waits };
         let facts = Facts::new(&world);
         let object = self.imports.of(order);
         let next = object.and_then(|object| import(&self.plan, order, &object, &facts, failed));
@@ -139,6 +146,17 @@ impl Shared {
         (next, grew)
     }
 
+    /// The answer to a write of the order says what it is now.
+    fn remember_order(&self, order: &OrderKey, written: &Batch, seen: &mut Seen) {
+        let key = self.plan.order_object(order);
+        let is_order = |command: &Command| matches!(command, Command::Patch { key: of, .. } if *of == key);
+        if written.commands.iter().any(is_order)
+            && let Some(object) = self.known.order(&key)
+        {
+            seen.remember(Query::Object(key), vec![object]);
+        }
+    }
+
     /// Ends a pass: tells about problems that are new, and says when to try again.
     async fn conclude(&self, order: &OrderKey, problems: &[Problem], classes: &[Class]) -> Outcome {
         let (is_new, failures) = self.failures.record(order, problems);
@@ -146,7 +164,7 @@ impl Shared {
             if self.known.order(&self.plan.order_object(order)).is_some() {
                 return Outcome::Settled;
             }
-            return Outcome::Gone;
+            return self.waits.rest(order).map_or(Outcome::Gone, Outcome::Waiting);
         }
         let delays = classes.iter().map(|class| class.delay(failures));
         let delay = delays.min().unwrap_or_else(|| Class::Undecided.delay(failures));
@@ -175,6 +193,9 @@ impl Shared {
     async fn act(&self, order: &OrderKey, batch: &Batch) -> Result<Acted, Error> {
         for command in &batch.commands {
             if let Err(error) = self.carry_out(order, command).await {
+                if matches!(command, Command::Create { .. }) && error.kind() == ErrorKind::Unavailable {
+                    self.waits.doubt(order);
+                }
                 if self.has_no_status(order, batch.part, command, &error).await? {
                     return Ok(Acted::HasNoStatus);
                 }
@@ -220,8 +241,9 @@ impl Shared {
             Command::ReplaceStatus { key, object } => {
                 self.known.wrote(key, &self.remote.replace_status(key, object).await?, by);
             }
-            Command::Delete { key, uid, propagation } => {
-                match self.remote.delete(key, uid.clone(), *propagation).await? {
+            Command::Delete { key, uid, version, propagation } => {
+                let preconditions = Preconditions { uid: uid.clone(), resource_version: version.clone() };
+                match self.remote.delete(key, preconditions, *propagation).await? {
                     Deleted::Gone => self.known.gone(key, uid.as_deref(), by),
                     Deleted::Held(object) => self.known.wrote(key, &object, by),
                 }

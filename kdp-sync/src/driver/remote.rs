@@ -24,7 +24,7 @@ use crate::{
 pub(crate) const MANAGER: &str = "kdp-sync";
 
 /// How long a single request may take.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 
 /// More namespaces than this are not remembered, but looked for again.
 const MOST_NAMESPACES: usize = 100_000;
@@ -161,7 +161,7 @@ impl Remote {
     pub(super) async fn delete(
         &self,
         key: &ObjectKey,
-        uid: Option<String>,
+        preconditions: Preconditions,
         propagation: Propagation,
     ) -> Result<Deleted, Error> {
         let params = DeleteParams {
@@ -170,7 +170,7 @@ impl Remote {
                 Propagation::Foreground => PropagationPolicy::Foreground,
                 Propagation::Orphan => PropagationPolicy::Orphan,
             }),
-            preconditions: Some(Preconditions { uid, resource_version: None }),
+            preconditions: Some(preconditions),
             ..DeleteParams::default()
         };
         match self.request("delete", key, |request| request.delete(&key.name, &params)).await {

@@ -44,6 +44,7 @@ fn silent(ownership: Ownership) -> Shared {
         failures: Failures::default(),
         imports: Imports::default(),
         without_status: WithoutStatus::default(),
+        waits: Waits::new(),
         queue: Queue::new(1),
         news: News::default(),
         remote: Remote::new(service, endpoints),

@@ -10,10 +10,11 @@ use super::{
     caches::{Caches, Followed},
     order_key_of,
     store::Answer,
+    waits::Waits,
 };
 use crate::{
     api::Side,
-    engine::{Evidence, ObjectKey, OrderKey, Place, Plan, Query, STATE_PREFIX, World, order_of},
+    engine::{Evidence, ObjectKey, OrderKey, Place, Plan, Query, STATE_PREFIX, World, ended_order, order_of},
     object::{self, ResourceType},
     wire,
 };
@@ -35,6 +36,7 @@ pub(super) struct Seen(Vec<(Query, Vec<Arc<Value>>)>);
 pub(super) struct PassWorld<'a> {
     pub(super) known: &'a Known,
     pub(super) seen: &'a Seen,
+    pub(super) waits: &'a Waits,
 }
 
 impl Known {
@@ -99,6 +101,16 @@ impl Known {
                 _ => None,
             }
         })
+    }
+
+    /// The orders of which it is remembered that they have ended.
+    pub(super) fn ended_orders(&self, plan: &Plan) -> Vec<OrderKey> {
+        let ended = |key: &ObjectKey| ended_order(plan, &*known(self.states.cache.get(key))??);
+        self.states.cache.keys().iter().filter_map(ended).collect()
+    }
+
+    pub(super) fn states_scope(&self) -> &Scope {
+        self.states.cache.scope()
     }
 
     /// The orders that copies name, whether they are there or not.
@@ -233,9 +245,9 @@ pub(super) fn side_of(place: &Place) -> Side {
 }
 
 impl Seen {
-    pub(super) fn remember(&mut self, query: Query, found: Vec<Value>) {
+    pub(super) fn remember(&mut self, query: Query, found: Vec<Arc<Value>>) {
         self.0.retain(|(known, _)| *known != query);
-        self.0.push((query, found.into_iter().map(Arc::new).collect()));
+        self.0.push((query, found));
     }
 
     pub(super) fn clear(&mut self) {
@@ -253,5 +265,17 @@ impl World for PassWorld<'_> {
             Evidence::Heard => self.known.heard(query).or_else(|| self.seen.get(query)),
             Evidence::Seen => self.seen.get(query),
         }
+    }
+
+    fn instance(&self) -> &str {
+        self.waits.instance()
+    }
+
+    fn is_in_doubt(&self, order: &OrderKey) -> bool {
+        self.waits.is_in_doubt(order)
+    }
+
+    fn is_quiet(&self, order: &OrderKey) -> bool {
+        self.waits.is_quiet(order)
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     Batch, Command, Evidence, Facts, Next, ObjectKey, OrderKey, Part, Place, Problem, Stop,
+    ending::forget,
     ownership::{self, hold},
     plan::Plan,
     policies::is_paused,
@@ -60,7 +61,7 @@ impl Order<'_> {
 fn step(plan: &Plan, key: &OrderKey, facts: &Facts<'_>, failed: &BTreeSet<Part>) -> Result<Next, Stop> {
     let order_key = plan.order_object(key);
     let nothing = Ok(Next::Settled(Vec::new()));
-    let Some(order) = facts.get(&order_key, Evidence::Heard)? else { return forget(plan, key, facts) };
+    let Some(order) = facts.get(&order_key, Evidence::Heard)? else { return forget(plan, key, facts, failed) };
     if plan.policies.is_held_up(&order) {
         return nothing;
     }
@@ -73,7 +74,8 @@ fn step(plan: &Plan, key: &OrderKey, facts: &Facts<'_>, failed: &BTreeSet<Part>)
         let held = ownership::held(plan, key, &order, &state, facts, || is_wanted(plan, key, &order, facts))?;
         return teardown(plan, key, &order, held, &state, facts, failed);
     }
-    if !is_wanted(plan, key, &order, facts)? {
+    // Whoever has ended it knows of its deletion, and it will be heard of here, too.
+    if state.is_ended() || !is_wanted(plan, key, &order, facts)? {
         return nothing;
     }
     if state.is_anothers {
@@ -82,23 +84,28 @@ fn step(plan: &Plan, key: &OrderKey, facts: &Facts<'_>, failed: &BTreeSet<Part>)
     }
     if !object::has_finalizer(&order, &plan.finalizer) {
         let is_begun = ownership::is_begun(plan, key, &state, facts)?;
-        let mut commands = Vec::new();
-        if plan.is_filtered() && !state.exists() {
-            // The evidence that the order is this agent's, should it stop matching.
-            commands.push(state.save(&[])?);
-        }
-        commands.push(hold(plan, order_key, &order, is_begun));
-        commands.push(tell("ObjectAccepted", "the order was accepted"));
-        return Ok(act(commands));
+        let hold = hold(plan, order_key, &order, is_begun);
+        let accepted = tell("ObjectAccepted", "the order was accepted");
+        // The evidence that the order is this agent's, should it stop matching; and what has to be
+        // noted before its copy is made.
+        let note = match first_note(plan, key, &order, &state, facts) {
+            Err(look @ Stop::Look(_)) => return Err(look),
+            // What the copy cannot be made for is told once the order is held.
+            Err(_) => None,
+            Ok(note) => note,
+        };
+        let note = match note {
+            None if plan.is_filtered() && !state.exists() => Some(state.save(&[])?),
+            note => note,
+        };
+        return Ok(act(note.into_iter().chain([hold, accepted]).collect()));
     }
     let path = workspace_path(plan, key, facts)?;
     let subject = Subject { plan, key, path: &path, order: &order, state: &state };
     let (copy_key, copy) = match subject.find(facts)? {
         Found::Copy(key, copy) => (key, copy),
-        Found::Nothing(target) => return subject.place(target).map(act),
-        Found::Unowned(target, object) => {
-            return subject.take_over(&target, &object)?.map_or(nothing, |commands| Ok(act(commands)));
-        }
+        Found::Nothing(target) => return subject.place(target, facts).map(settled_or_act),
+        Found::Unowned(target, object) => return subject.take_over(&target, &object, facts).map(settled_or_act),
     };
     if object::is_deleting(&copy) {
         return nothing;
@@ -120,6 +127,21 @@ fn step(plan: &Plan, key: &OrderKey, facts: &Facts<'_>, failed: &BTreeSet<Part>)
     }
     let order = Order { plan, key, path: &path, order: &order, copy: &copy };
     Ok(related(&order, &state, facts, failed, problems))
+}
+
+/// What is noted before the copy is made, if it can be made.
+fn first_note(
+    plan: &Plan,
+    key: &OrderKey,
+    order: &Value,
+    state: &State,
+    facts: &Facts<'_>,
+) -> Result<Option<Command>, Stop> {
+    let path = workspace_path(plan, key, facts)?;
+    let subject = Subject { plan, key, path: &path, order, state };
+    let Found::Nothing(target) = subject.find(facts)? else { return Ok(None) };
+    let (_, note) = subject.new_copy(&target)?;
+    if note.is_empty() && state.is_noted() { Ok(None) } else { state.save(&note).map(Some) }
 }
 
 /// Each related resource fails by itself.
@@ -150,22 +172,12 @@ fn related(
     Next::Settled(problems)
 }
 
-/// Forgets an order that vanished without this agent, once nothing is left of it.
-fn forget(plan: &Plan, key: &OrderKey, facts: &Facts<'_>) -> Result<Next, Stop> {
-    let state = State::load(plan, key, None, facts)?;
-    let is_over = |facts: &Facts<'_>| -> Result<bool, Stop> {
-        Ok(state.exists()
-            && !plan.policies.is_paused
-            && state.inventory().is_empty()
-            && facts.copies(key, Evidence::Seen)?.is_empty()
-            && facts.get(&plan.order_object(key), Evidence::Seen)?.is_none())
-    };
-    let commands = if is_over(facts)? { state.delete() } else { None };
-    Ok(commands.map_or_else(|| Next::Settled(Vec::new()), |command| act(vec![command])))
-}
-
 pub(super) fn act(commands: Vec<Command>) -> Next {
     Next::Act(Batch { part: Part::Primary, commands })
+}
+
+fn settled_or_act(commands: Vec<Command>) -> Next {
+    if commands.is_empty() { Next::Settled(Vec::new()) } else { act(commands) }
 }
 
 pub(super) fn is_wanted(plan: &Plan, key: &OrderKey, order: &Value, facts: &Facts<'_>) -> Result<bool, Stop> {

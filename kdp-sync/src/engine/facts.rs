@@ -103,6 +103,16 @@ pub(crate) enum Evidence {
 pub(crate) trait World {
     /// The answer; none if it is not known, or not well enough.
     fn answer(&self, query: &Query, evidence: Evidence) -> Option<Vec<Arc<Value>>>;
+
+    /// Who asks. No other process has the same, nor has this one after a restart.
+    fn instance(&self) -> &str;
+
+    /// Whether something was to be made for the order by whoever asks, and there was no answer.
+    fn is_in_doubt(&self, order: &OrderKey) -> bool;
+
+    /// Whether all that had been sent for the order when this was first asked has arrived by now,
+    /// or never will.
+    fn is_quiet(&self, order: &OrderKey) -> bool;
 }
 
 /// A world, and a record of what was asked: the answers a decision depends on.
@@ -131,6 +141,18 @@ impl<'a> Facts<'a> {
 
     pub(super) fn copies(&self, order: &OrderKey, evidence: Evidence) -> Result<Vec<Arc<Value>>, Stop> {
         self.ask(Query::Copies(order.clone()), evidence)
+    }
+
+    pub(super) fn instance(&self) -> &str {
+        self.world.instance()
+    }
+
+    pub(super) fn is_in_doubt(&self, order: &OrderKey) -> bool {
+        self.world.is_in_doubt(order)
+    }
+
+    pub(super) fn is_quiet(&self, order: &OrderKey) -> bool {
+        self.world.is_quiet(order)
     }
 
     fn ask(&self, query: Query, evidence: Evidence) -> Result<Vec<Arc<Value>>, Stop> {

@@ -90,7 +90,8 @@ fn step(plan: &Plan, key: &OrderKey, object_key: &ObjectKey, facts: &Facts<'_>) 
         return Ok(Some(vec![bring_up]));
     }
     let base = copy::strip(&plan.spec_mutations.apply(fresh, &object)?);
-    subject.link(object_key, &object, &base).map(Some)
+    let commands = subject.link(object_key, &object, &base, facts)?;
+    Ok((!commands.is_empty()).then_some(commands))
 }
 
 #[cfg(test)]

@@ -8,11 +8,12 @@ use serde_json::{Map, Value, json};
 use super::{
     Command, Evidence, Facts, ObjectKey, OrderKey, Place, Stop,
     copy::{self, Marks},
+    ending::{self, Leave},
     history::Step,
     merge, ownership,
     plan::Plan,
     policies::{Conflict, is_paused},
-    state::State,
+    state::{Edit, State},
 };
 use crate::{api::Scope, naming::Origin, object};
 
@@ -85,37 +86,54 @@ impl Subject<'_> {
         Ok(copy::strip(&self.plan.spec_mutations.apply(self.order.clone(), copy)?))
     }
 
-    /// Makes the copy.
-    pub(super) fn place(&self, target: ObjectKey) -> Result<Vec<Command>, Stop> {
+    /// The copy, and what is to be noted before it is made.
+    pub(super) fn new_copy(&self, target: &ObjectKey) -> Result<(Value, Vec<Edit>), Stop> {
         let marks = self.marks();
-        let mutated = self.mutated(&copy::new_copy(&copy::strip(self.order), &target, &marks))?;
-        copy::check_type(&target, &mutated)?;
+        let mutated = self.mutated(&copy::new_copy(&copy::strip(self.order), target, &marks))?;
+        copy::check_type(target, &mutated)?;
         let Step { number, note } = self.state.of_order(self.key).before_create(&mutated);
-        let object = copy::new_copy(&mutated, &target, &marks.with_revision(number));
-        let mut commands: Vec<_> = self.state.note(&note)?.into_iter().collect();
-        if let Some(namespace) = &target.namespace {
-            commands.push(Command::EnsureNamespace { place: Place::Service, name: namespace.clone() });
+        Ok((copy::new_copy(&mutated, target, &marks.with_revision(number)), note))
+    }
+
+    fn leave(&self, note: &[Edit], facts: &Facts<'_>) -> Result<Leave, Stop> {
+        ending::leave(self.plan, self.key, self.order, note, self.state, facts)
+    }
+
+    /// Makes the copy.
+    pub(super) fn place(&self, target: ObjectKey, facts: &Facts<'_>) -> Result<Vec<Command>, Stop> {
+        let (object, note) = self.new_copy(&target)?;
+        match self.leave(&note, facts)? {
+            Leave::Granted => {}
+            Leave::After(note) => return Ok(vec![note]),
+            Leave::Denied => return Ok(Vec::new()),
         }
+        let place = |name: &String| Command::EnsureNamespace { place: Place::Service, name: name.clone() };
+        let mut commands: Vec<_> = target.namespace.as_ref().map(place).into_iter().collect();
         commands.push(Command::Create { key: target, object });
         commands.push(tell("ObjectPlaced", "the order was placed on the service cluster"));
         Ok(commands)
     }
 
     /// Makes an object that belongs to nobody the copy.
-    pub(super) fn take_over(&self, target: &ObjectKey, object: &Value) -> Result<Option<Vec<Command>>, Stop> {
+    pub(super) fn take_over(
+        &self,
+        target: &ObjectKey,
+        object: &Value,
+        facts: &Facts<'_>,
+    ) -> Result<Vec<Command>, Stop> {
         if is_paused(object) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         if self.plan.policies.conflict == Conflict::Adopt {
             // As if it had been made from nothing: everything in the order is new.
-            return self.link(target, object, &json!({})).map(Some);
+            return self.link(target, object, &json!({}), facts);
         }
         let (fields, wanted) = (travelling_fields(self.order), travelling_fields(object));
         if let Some(patch) = merge::diff(&fields.into(), &wanted.into()) {
             let told = tell("ObjectSynced", "the fields of an existing object were brought up");
-            return Ok(Some(vec![self.patch_order(patch), told]));
+            return Ok(vec![self.patch_order(patch), told]);
         }
-        self.link(target, object, &self.mutated(object)?).map(Some)
+        self.link(target, object, &self.mutated(object)?, facts)
     }
 
     /// The write that gives the order what the object says; none if it does.
@@ -133,10 +151,20 @@ impl Subject<'_> {
     }
 
     /// Makes an object the copy, as if it had been made from `base`.
-    pub(super) fn link(&self, target: &ObjectKey, object: &Value, base: &Value) -> Result<Vec<Command>, Stop> {
+    pub(super) fn link(
+        &self,
+        target: &ObjectKey,
+        object: &Value,
+        base: &Value,
+        facts: &Facts<'_>,
+    ) -> Result<Vec<Command>, Stop> {
         let Step { number, note } = self.state.of_order(self.key).before_link(base, copy::revision(object));
+        match self.leave(&note, facts)? {
+            Leave::Granted => {}
+            Leave::After(note) => return Ok(vec![note]),
+            Leave::Denied => return Ok(Vec::new()),
+        }
         Ok(vec![
-            self.state.save(&note)?,
             copy::link(target, object, &self.marks().with_revision(number)),
             tell("ObjectPlaced", "an existing object on the service cluster serves the order"),
         ])

@@ -26,6 +26,12 @@ const ORDER_UID: &str = "order-uid";
 /// most zero. It outlives what it was given to, so that no number is ever given twice.
 const HIGHEST: &str = "highest-revision";
 
+/// Key of the data that says who has written here, and so may have made something for the order.
+const WRITERS: &str = "writers";
+
+/// Key of the data that says which order has ended.
+const ENDED: &str = "ended";
+
 /// What the data of a Secret may take, in bytes: an API server's limit of 1 MiB, less some room.
 const MOST_BYTES: usize = 1_000_000;
 
@@ -36,6 +42,8 @@ pub(super) struct State {
     labels: Map<String, Value>,
     uid: Option<String>,
     secret: Option<Arc<Value>>,
+    /// Whoever is about to write into it.
+    instance: String,
     inventory: Vec<Entry>,
     /// Whether another agent remembers something of the order in the same place.
     pub(super) is_anothers: bool,
@@ -85,7 +93,8 @@ impl State {
         let secret = secret.filter(|_| !is_anothers);
         let inventory = secret.as_deref().and_then(|secret| data_of(secret, INVENTORY));
         let inventory = inventory.and_then(|data| serde_json::from_slice(&data).ok()).unwrap_or_default();
-        Ok(Self { key, labels, uid: uid.map(Into::into), secret, inventory, is_anothers })
+        let (uid, instance) = (uid.map(Into::into), facts.instance().to_owned());
+        Ok(Self { key, labels, uid, secret, instance, inventory, is_anothers })
     }
 
     pub(super) fn exists(&self) -> bool {
@@ -149,7 +158,7 @@ impl State {
         let encoded = |value: &[u8]| Value::from(BASE64_STANDARD.encode(value));
         let mut data = Map::new();
         if self.is_stale() {
-            let is_kept = |key: &&String| [INVENTORY, HIGHEST].contains(&key.as_str());
+            let is_kept = |key: &&String| [INVENTORY, HIGHEST, WRITERS].contains(&key.as_str());
             data.extend(self.known_keys().filter(|key| !is_kept(key)).map(|key| (key.clone(), Value::Null)));
         }
         for edit in edits {
@@ -159,6 +168,13 @@ impl State {
             && self.data(ORDER_UID).as_deref() != Some(uid.as_bytes())
         {
             data.insert(ORDER_UID.into(), encoded(uid.as_bytes()));
+        }
+        let mut writers = self.writers().unwrap_or_default();
+        if !writers.contains(&self.instance) {
+            // Whether there was another one is all that is ever asked.
+            writers.truncate(1);
+            writers.push(self.instance.clone());
+            data.insert(WRITERS.into(), encoded(&serde_json::to_vec(&writers).expect("texts serialize")));
         }
         self.check_size(&data)?;
         if let Some(secret) = &self.secret {
@@ -193,12 +209,45 @@ impl State {
         data.into_iter().flat_map(Map::keys)
     }
 
-    /// Forgets everything about the order.
+    fn writers(&self) -> Option<Vec<String>> {
+        self.json(WRITERS)
+    }
+
+    /// Whether whoever asks has said here that it may make something for the order.
+    pub(super) fn is_noted(&self) -> bool {
+        !self.is_stale() && self.writers().is_some_and(|writers| writers.contains(&self.instance))
+    }
+
+    /// Whether all that was made for the order is gone, as far as was known at that time.
+    pub(super) fn is_ended(&self) -> bool {
+        let ended: Option<Ended> = self.json(ENDED);
+        ended.is_some_and(|ended| self.uid.as_ref().is_none_or(|uid| *uid == ended.uid))
+    }
+
+    /// The write with which the order ends; none if nothing is remembered of it, or it has ended.
+    ///
+    /// Nobody but whoever asks has made anything: then all is forgotten. Otherwise something may
+    /// still arrive that another one has sent, so it is remembered for a while what to take away.
+    pub(super) fn end(&self, order: &OrderKey, is_in_doubt: bool) -> Result<Option<Command>, Stop> {
+        if !self.exists() || self.is_ended() {
+            return Ok(None);
+        }
+        if !is_in_doubt && self.writers().is_some_and(|writers| writers == [self.instance.as_str()]) {
+            return Ok(self.delete());
+        }
+        let OrderKey { namespace, name, .. } = order.clone();
+        let ended = Ended { uid: self.uid.clone().unwrap_or_default(), namespace, name };
+        let json = serde_json::to_vec(&ended).expect("texts serialize");
+        self.save(&[Edit { key: ENDED.into(), value: Some(json) }]).map(Some)
+    }
+
+    /// Forgets everything about the order, unless there is something that whoever asks does not know.
     pub(super) fn delete(&self) -> Option<Command> {
         let secret = self.secret.as_ref()?;
         Some(Command::Delete {
             key: self.key.clone(),
             uid: object::uid(secret).map(Into::into),
+            version: object::resource_version(secret).map(Into::into),
             propagation: super::Propagation::Background,
         })
     }
@@ -315,6 +364,21 @@ fn related_data_key(from: &ObjectKey, entry: &Entry) -> String {
     let ResourceType { group, plural, .. } = from.types.as_ref();
     let copy = hash::sha1_of_json(&[&entry.identifier, group, plural, &entry.to.namespace, &entry.to.name]);
     format!("{}.{}", legacy_data_key(from), &copy[..hash::SHORT])
+}
+
+/// An order that has ended; the labels of the state say where it was.
+#[derive(Serialize, Deserialize)]
+struct Ended {
+    uid: String,
+    namespace: Option<String>,
+    name: String,
+}
+
+/// The order that has ended, if this is what is remembered of one.
+pub(crate) fn ended_order(plan: &Plan, secret: &Value) -> Option<OrderKey> {
+    let Ended { namespace, name, .. } = serde_json::from_slice(&data_of(secret, ENDED)?).ok()?;
+    let order = OrderKey { cluster: object::label(secret, wire::CLUSTER_LABEL)?.parse().ok()?, namespace, name };
+    (secret_key(&plan.state_namespace, &plan.remote, &order).name == object::name(secret)).then_some(order)
 }
 
 /// The numbers of the contents that a copy may have been made from, and those that are not the last

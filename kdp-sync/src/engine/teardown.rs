@@ -45,7 +45,7 @@ pub(super) fn teardown(
     let mut is_waiting = known.is_partial;
     let mut has_failed = false;
     for entry in known.entries {
-        let part = part_of(plan, state, &entry);
+        let part = part_of(plan, state, &entry.identifier);
         if failed.contains(&part) {
             has_failed = true;
             is_waiting |= !state.inventory().contains(&entry);
@@ -76,11 +76,11 @@ pub(super) fn teardown(
     }
     let deleted = tell("ObjectDeleted", "everything made for the order is gone");
     let release = ownership::release(plan, plan.order_object(key), order);
-    let forget = state.delete();
+    let end = state.end(key, facts.is_in_doubt(key))?;
     Ok(act(match held {
         // The state is what says that the order is this agent's, so it goes last.
-        Held::ByEvidence => [deleted, release].into_iter().chain(forget).collect(),
-        _ => forget.map_or_else(|| vec![deleted, release], |forget| vec![forget]),
+        Held::ByEvidence => [deleted, release].into_iter().chain(end).collect(),
+        _ => end.map_or_else(|| vec![deleted, release], |end| vec![end]),
     }))
 }
 
@@ -144,9 +144,10 @@ fn add_unknown(entries: &mut Vec<Entry>, found: impl IntoIterator<Item = Entry>)
     }
 }
 
-fn part_of(plan: &Plan, state: &State, entry: &Entry) -> Part {
-    let at = plan.related.iter().position(|related| related.identifier == entry.identifier);
-    at.map_or_else(|| former::part(plan, state, &entry.identifier), Part::Related)
+/// The part of the work that an entry is.
+pub(super) fn part_of(plan: &Plan, state: &State, identifier: &str) -> Part {
+    let at = plan.related.iter().position(|related| related.identifier == identifier);
+    at.map_or_else(|| former::part(plan, state, identifier), Part::Related)
 }
 
 /// The next step of removing the copy of a related object and letting go of the original.
@@ -189,7 +190,7 @@ pub(super) fn remove_copy(
     Ok(Removal::Done)
 }
 
-fn let_go(plan: &Plan, entry: &Entry, order: &OrderKey, state: &State, facts: &Facts<'_>) -> Result<Removal, Stop> {
+pub(super) fn let_go(plan: &Plan, entry: &Entry, order: &OrderKey, state: &State, facts: &Facts<'_>) -> Result<Removal, Stop> {
     if entry.origin == Side::Service {
         return Ok(Removal::Done);
     }
@@ -200,8 +201,8 @@ fn let_go(plan: &Plan, entry: &Entry, order: &OrderKey, state: &State, facts: &F
     Ok(release.map_or(Removal::Done, |command| Removal::Act(vec![command])))
 }
 
-fn delete(key: ObjectKey, object: &Value, propagation: Propagation) -> Command {
-    Command::Delete { key, uid: object::uid(object).map(Into::into), propagation }
+pub(super) fn delete(key: ObjectKey, object: &Value, propagation: Propagation) -> Command {
+    Command::Delete { key, uid: object::uid(object).map(Into::into), version: None, propagation }
 }
 
 /// How the owner of an object wants its copy to be deleted.

@@ -225,6 +225,18 @@ impl World for Snapshot {
             }
         }
     }
+
+    fn instance(&self) -> &str {
+        "preview"
+    }
+
+    fn is_in_doubt(&self, _: &OrderKey) -> bool {
+        false
+    }
+
+    fn is_quiet(&self, _: &OrderKey) -> bool {
+        true
+    }
 }
 
 /// A namespace as an object.

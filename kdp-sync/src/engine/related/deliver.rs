@@ -11,6 +11,7 @@ use crate::{
         Batch, Command, Evidence, Facts, ObjectKey, Part, Stop, claims,
         copy::{self, Marks},
         decide::Order,
+        ending::{self, Leave},
         history::Step,
         ownership::{is_legacy_related, is_own_related, owner_mark},
         policies::Generations,
@@ -89,8 +90,7 @@ impl Related {
             let claim = claims::finalizer(order.plan, order.key, &self.identifier);
             if let Some(command) = claims::take(&claim, &from, &original, state) {
                 // Noted first: whatever comes of the copy, the original must be let go of.
-                let note = state.note(inventory_with(state, entry).as_slice())?;
-                return Ok(Delivery::Act(note.into_iter().chain([command]).collect()));
+                return make(inventory_with(state, entry).as_slice(), order, state, facts, || vec![command]);
             }
         }
         self.sync(entry, original, order, state, facts)
@@ -119,13 +119,13 @@ impl Related {
         let Some(existing) = existing else {
             let Step { number, note } = history.before_create(&mutated);
             let note = record.into_iter().chain(note).collect::<Vec<_>>();
-            let mut commands: Vec<_> = state.note(&note)?.into_iter().collect();
-            if let Some(namespace) = to.namespace.clone() {
-                commands.push(Command::EnsureNamespace { place: to.place.clone(), name: namespace });
-            }
             let object = copy::new_copy(&mutated, &to, &marks.with_revision(number));
-            commands.push(Command::Create { key: to, object });
-            return Ok(Delivery::Act(commands));
+            return make(&note, order, state, facts, || {
+                let place = |name| Command::EnsureNamespace { place: to.place.clone(), name };
+                let mut commands: Vec<_> = to.namespace.clone().map(place).into_iter().collect();
+                commands.push(Command::Create { key: to, object });
+                commands
+            });
         };
         if object::is_deleting(&existing) {
             return Ok(Delivery::Nothing);
@@ -175,6 +175,21 @@ impl Related {
         };
         Ok(copy_status(&mutated, existing, to, generations))
     }
+}
+
+/// Makes something for an order, of which this is to be noted first.
+fn make(
+    note: &[Edit],
+    order: &Order<'_>,
+    state: &State,
+    facts: &Facts<'_>,
+    commands: impl FnOnce() -> Vec<Command>,
+) -> Result<Delivery, Stop> {
+    Ok(match ending::leave(order.plan, order.key, order.order, note, state, facts)? {
+        Leave::Granted => Delivery::Act(commands()),
+        Leave::After(note) => Delivery::Act(vec![note]),
+        Leave::Denied => Delivery::Nothing,
+    })
 }
 
 /// The inventory with this entry, if it is not there yet.

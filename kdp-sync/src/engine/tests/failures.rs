@@ -42,6 +42,18 @@ impl World for Unreadable<'_> {
             Query::List(_) => panic!("nothing is found by labels"),
         }
     }
+
+    fn instance(&self) -> &str {
+        "one"
+    }
+
+    fn is_in_doubt(&self, _: &OrderKey) -> bool {
+        false
+    }
+
+    fn is_quiet(&self, _: &OrderKey) -> bool {
+        true
+    }
 }
 
 struct Scene {

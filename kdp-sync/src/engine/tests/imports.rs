@@ -22,6 +22,18 @@ impl World for Now<'_> {
             }
         })
     }
+
+    fn instance(&self) -> &str {
+        "one"
+    }
+
+    fn is_in_doubt(&self, _: &OrderKey) -> bool {
+        false
+    }
+
+    fn is_quiet(&self, _: &OrderKey) -> bool {
+        true
+    }
 }
 
 struct Scene {

@@ -193,8 +193,11 @@ impl Sides {
                 now["status"] = object["status"].clone();
                 self.store(key, now);
             }
-            Command::Delete { key, uid, propagation } => {
+            Command::Delete { key, uid, version, propagation } => {
                 let Some(object) = self.get(key) else { return Ok(()) };
+                if version.as_deref().is_some_and(|version| Some(version) != object::resource_version(&object)) {
+                    return Err(Refused);
+                }
                 if uid.as_deref().is_some_and(|uid| Some(uid) != object::uid(&object)) {
                     return Err(Refused);
                 }
@@ -257,6 +260,18 @@ impl World for Known<'_> {
             Evidence::Heard => Some(answer(&self.heard.objects, self.plan, query)),
             Evidence::Seen => self.seen.iter().find(|(known, _)| known == query).map(|(_, found)| found.clone()),
         }
+    }
+
+    fn instance(&self) -> &str {
+        "one"
+    }
+
+    fn is_in_doubt(&self, _: &OrderKey) -> bool {
+        true
+    }
+
+    fn is_quiet(&self, _: &OrderKey) -> bool {
+        true
     }
 }
 

@@ -334,7 +334,7 @@ impl Sim {
                 self.check_version(&key, &object);
                 self.edit(&key, |old| old["status"] = object["status"].clone());
             }
-            Command::Delete { key, uid, propagation } => {
+            Command::Delete { key, uid, propagation, .. } => {
                 assert_eq!(object::uid(&self.objects[&key]), uid.as_deref());
                 self.deleted_with.push(propagation);
                 self.delete(&key);
@@ -371,5 +371,17 @@ impl World for Sim {
                 .map(|(_, object)| Arc::new(object.clone()))
                 .collect(),
         })
+    }
+
+    fn instance(&self) -> &str {
+        "one"
+    }
+
+    fn is_in_doubt(&self, _: &OrderKey) -> bool {
+        false
+    }
+
+    fn is_quiet(&self, _: &OrderKey) -> bool {
+        true
     }
 }

@@ -4,7 +4,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     rc::Rc,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use serde_json::Value;
@@ -28,6 +31,11 @@ pub(super) struct Agent {
     /// What it heard last of each object.
     heard: BTreeMap<ObjectKey, Changed>,
     passes: BTreeMap<OrderKey, Pass>,
+    instance: String,
+    /// Orders for which it made something, and had no answer.
+    doubts: BTreeSet<OrderKey>,
+    /// Orders for which nothing is on its way.
+    pub(super) quiet: BTreeSet<OrderKey>,
 }
 
 #[derive(Default)]
@@ -55,6 +63,9 @@ pub(super) struct Ended {
     pub(super) is_refused: bool,
 }
 
+/// No two agents are the same.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 impl Agent {
     pub(super) fn start(plan: Rc<Plan>, sides: &Sides) -> Self {
         Self {
@@ -63,6 +74,9 @@ impl Agent {
             unheard: BTreeMap::new(),
             heard: BTreeMap::new(),
             passes: BTreeMap::new(),
+            instance: format!("{}-{}", sides.revision(), NEXT.fetch_add(1, Relaxed)),
+            doubts: BTreeSet::new(),
+            quiet: BTreeSet::new(),
         }
     }
 
@@ -137,37 +151,44 @@ impl Agent {
     }
 
     pub(super) fn step(&mut self, order: &OrderKey, sides: &Sides) -> Step {
-        let pass = self.passes.entry(order.clone()).or_default();
+        let mut pass = self.passes.remove(order).unwrap_or_default();
         if let Some(command) = pass.commands.pop_front() {
+            self.passes.insert(order.clone(), pass);
             return Step::Write(command);
         }
         pass.steps += 1;
         if pass.steps > MOST_STEPS {
-            self.passes.remove(order);
             let message = "a pass that does not end".to_owned();
             let problems = vec![Problem { part: Part::Primary, message, advice: None }];
             return Step::Ended(Ended { problems, is_refused: true });
         }
-        let world = Known { plan: &self.plan, known: &self.known, seen: &pass.seen };
+        let world = Known { agent: self, seen: &pass.seen };
         match decide(&self.plan, order, &Facts::new(&world), &pass.failed) {
             Next::Look(_, query) => {
                 let found = answer(sides.objects(), &self.plan, &query);
                 pass.seen.retain(|(known, _)| *known != query);
                 pass.seen.push((query, found));
-                Step::Looked
             }
             Next::Act(batch) => {
                 pass.seen.clear();
                 pass.part = Some(batch.part);
                 pass.commands = batch.commands.into();
-                Step::Looked
             }
             Next::Settled(problems) => {
-                let ended = Ended { problems, is_refused: !pass.failed.is_empty() };
-                self.passes.remove(order);
-                Step::Ended(ended)
+                return Step::Ended(Ended { problems, is_refused: !pass.failed.is_empty() });
             }
         }
+        self.passes.insert(order.clone(), pass);
+        Step::Looked
+    }
+
+    /// Whether it may be about to write something for the order.
+    pub(super) fn is_about(&self, order: &OrderKey) -> bool {
+        self.passes.get(order).is_some_and(|pass| !pass.commands.is_empty() || !pass.seen.is_empty())
+    }
+
+    pub(super) fn doubt(&mut self, order: &OrderKey) {
+        self.doubts.insert(order.clone());
     }
 
     /// Takes in the answer to a write.
@@ -217,16 +238,27 @@ fn revision(object: &Value) -> Option<u64> {
 }
 
 struct Known<'a> {
-    plan: &'a Plan,
-    known: &'a BTreeMap<ObjectKey, Arc<Value>>,
+    agent: &'a Agent,
     seen: &'a [(Query, Vec<Arc<Value>>)],
 }
 
 impl World for Known<'_> {
     fn answer(&self, query: &Query, evidence: Evidence) -> Option<Vec<Arc<Value>>> {
         match evidence {
-            Evidence::Heard => Some(answer(self.known, self.plan, query)),
+            Evidence::Heard => Some(answer(&self.agent.known, &self.agent.plan, query)),
             Evidence::Seen => self.seen.iter().find(|(known, _)| known == query).map(|(_, found)| found.clone()),
         }
+    }
+
+    fn instance(&self) -> &str {
+        &self.agent.instance
+    }
+
+    fn is_in_doubt(&self, order: &OrderKey) -> bool {
+        self.agent.doubts.contains(order)
+    }
+
+    fn is_quiet(&self, order: &OrderKey) -> bool {
+        self.agent.quiet.contains(order)
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{
+    guard,
     scene::Scene,
     shape::{CONFIGS, config_name},
 };
@@ -110,6 +111,10 @@ fn is_held(source: &Value) -> bool {
     object::finalizers(source).iter().any(is_agents)
 }
 
+fn is_told(scene: &Scene, order: usize) -> bool {
+    scene.problems.get(&scene.shape.orders[order]).is_some_and(|problems| !problems.is_empty())
+}
+
 /// A ConfigMap goes down as long as an order refers to it, and is let go of when none does.
 fn check_config(scene: &mut Scene, at: usize, config: usize) -> Result<(), String> {
     if !scene.shape.has_configs {
@@ -127,25 +132,31 @@ fn check_config(scene: &mut Scene, at: usize, config: usize) -> Result<(), Strin
     }
     let id = scene.config_id(at, config);
     scene.configs.entry(id).or_default().check_source(&source)?;
-    let (mut is_needed, mut may_stay) = (false, false);
+    let (mut needy, mut may_stay) = (Vec::new(), false);
     for other in (0..scene.shape.orders.len()).filter(|other| scene.config_id(*other, config) == id) {
         let Some(order) = scene.sides.get(&scene.shape.order(other)) else { continue };
         // An order that has once referred to it keeps its copy.
         may_stay = true;
         let is_served = is_wanted(scene, other, &order) && scene.own_copy(other).is_some();
-        is_needed |= is_served && order["spec"]["config"] == config_name(config).as_str();
+        if is_served && order["spec"]["config"] == config_name(config).as_str() {
+            needy.push(other);
+        }
     }
+    let is_needed = !needy.is_empty();
     let is_held = is_held(&source);
     match copy {
         Some(copy) => {
             if !may_stay {
                 return Err("its copy is left though no order is".into());
             }
+            let is_served = needy.iter().any(|other| guard::is_made_for(&copy, &scene.shape.orders[*other]));
             let model = scene.configs.entry(id).or_default();
-            if is_needed {
+            if is_served {
                 model.check_copy(&copy)?;
+            } else if !needy.iter().all(|other| is_told(scene, *other)) {
+                return Err("it is another order's, and whoever needs it is not told".into());
             }
-            model.agree(&copy);
+            scene.configs.entry(id).or_default().agree(&copy);
         }
         None if is_needed && !scene.foreign.contains_key(&key) => return Err("it has no copy".into()),
         None => {}

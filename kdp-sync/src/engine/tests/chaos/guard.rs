@@ -49,12 +49,6 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Whether there is an object, or a finalizer, that was not there before.
-pub(super) fn holds_more(before: Option<&Value>, after: Option<&Value>) -> bool {
-    let held = |object: Option<&Value>| object.map(|object| object::finalizers(object).len() + 1);
-    held(after) > held(before)
-}
-
 /// Whether agents have made this for the order, by what is written on it.
 pub(super) fn is_made_for(object: &Value, order: &OrderKey) -> bool {
     let OrderKey { cluster, namespace, name } = order;

@@ -1,9 +1,6 @@
 //! People, operators and agents at work on both sides.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
 
@@ -16,7 +13,7 @@ use super::{
 };
 use crate::{
     engine::{
-        Command, ObjectKey, OrderKey, Place, Problem,
+        Command, ObjectKey, OrderKey, Problem,
         tests::sides::{Refused, Sides},
     },
     object, wire,
@@ -55,17 +52,6 @@ pub(super) struct Scene {
     /// Objects of others, as they last left them.
     pub(super) foreign: BTreeMap<ObjectKey, Value>,
     pub(super) problems: BTreeMap<OrderKey, Vec<Problem>>,
-    /// Orders for which something was made when their end had begun, by an agent that did not know.
-    belated: BTreeSet<OrderKey>,
-    /// Copies of which the same is true.
-    belated_copies: BTreeSet<ObjectKey>,
-    pub(super) weaknesses: Weaknesses,
-}
-
-/// How often what is known to be possible while two agents are at work was left at the end.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Weaknesses {
-    pub(super) belated: usize,
 }
 
 impl Scene {
@@ -79,9 +65,6 @@ impl Scene {
             configs: BTreeMap::new(),
             foreign: BTreeMap::new(),
             problems: BTreeMap::new(),
-            belated: BTreeSet::new(),
-            belated_copies: BTreeSet::new(),
-            weaknesses: Weaknesses::default(),
             shape,
         };
         for order in 0..scene.shape.orders.len() {
@@ -334,12 +317,24 @@ impl Scene {
 
     // What agents do.
 
+    fn step_of(&mut self, who: usize, order: &OrderKey) -> Step {
+        let is_quiet = self.late.iter().all(|(of, _)| of != order)
+            && self.agents.iter().enumerate().all(|(at, (_, agent))| at == who || !agent.is_about(order));
+        let agent = &mut self.agents[who].1;
+        if is_quiet {
+            agent.quiet.insert(order.clone());
+        } else {
+            agent.quiet.remove(order);
+        }
+        agent.step(order, &self.sides)
+    }
+
     fn work(&mut self, agent: usize, at: usize, steps: usize, fate: Fate) -> Result<(), String> {
         let who = agent % self.agents.len();
         let order = self.shape.orders[at].clone();
         for left in (0..steps).rev() {
             let fate = if left == 0 { fate } else { Fate::Done };
-            let command = match self.agents[who].1.step(&order, &self.sides) {
+            let command = match self.step_of(who, &order) {
                 Step::Looked => continue,
                 Step::Ended(_) => return Ok(()),
                 Step::Write(command) => command,
@@ -355,7 +350,9 @@ impl Scene {
                     return Ok(());
                 }
                 Fate::Done => self.agents[who].1.answered(&order, &command, result),
-                Fate::Refused | Fate::Unanswered | Fate::Late => {
+                Fate::Refused => self.agents[who].1.answered(&order, &command, Err(Refused)),
+                Fate::Unanswered | Fate::Late => {
+                    self.agents[who].1.doubt(&order);
                     self.agents[who].1.answered(&order, &command, Err(Refused));
                 }
             }
@@ -372,69 +369,9 @@ impl Scene {
         if before.as_ref() != after.as_deref() {
             guard::check(self, order, key, before.as_ref(), after.as_deref())
                 .map_err(|fault| format!("{order}: {fault}, by {command:?}"))?;
-            if guard::holds_more(before.as_ref(), after.as_deref()) && !self.is_live(order) {
-                self.belated.insert(order.clone());
-            }
-            self.note_what_is_late(key, before.as_ref(), after.as_deref());
         }
         self.spread();
         Ok(result.map(|()| after))
-    }
-
-    fn note_what_is_late(&mut self, key: &ObjectKey, before: Option<&Value>, after: Option<&Value>) {
-        if before.is_some() || after.is_none() {
-            return;
-        }
-        for at in 0..self.shape.orders.len() {
-            let mut copies = vec![(self.shape.delivered(at), self.shape.credentials(at))];
-            copies.extend((0..CONFIGS).map(|c| (self.shape.config_copy(at, c), self.shape.config(at, c))));
-            if copies.iter().any(|(copy, original)| copy == key && self.sides.get(original).is_none()) {
-                self.belated_copies.insert(key.clone());
-            }
-        }
-    }
-
-    fn is_live(&self, order: &OrderKey) -> bool {
-        let order = self.sides.get(&self.shape.plans[0].order_object(order));
-        order.is_some_and(|order| !object::is_deleting(&order))
-    }
-
-    /// Removes what was made for orders after their end. No agent does: of an order that is not
-    /// there, none can say whether it ever was, so what looks like its copy is for the service
-    /// owner to judge.
-    fn clear_away_what_came_too_late(&mut self) {
-        for key in std::mem::take(&mut self.belated_copies) {
-            let is_alone = (0..self.shape.orders.len()).all(|at| {
-                let is_of = |copy: ObjectKey, original| copy != key || self.sides.get(&original).is_none();
-                is_of(self.shape.delivered(at), self.shape.credentials(at))
-                    && (0..CONFIGS).all(|c| is_of(self.shape.config_copy(at, c), self.shape.config(at, c)))
-            });
-            if is_alone && !self.foreign.contains_key(&key) && self.sides.get(&key).is_some() {
-                self.weaknesses.belated += 1;
-                self.sides.delete(&key);
-            }
-        }
-        for order in std::mem::take(&mut self.belated) {
-            if self.sides.get(&self.shape.plans[0].order_object(&order)).is_some() {
-                continue;
-            }
-            let made: Vec<_> =
-                self.sides.objects().iter().filter(|(_, object)| guard::is_made_for(object, &order)).collect();
-            let made: Vec<_> = made.into_iter().map(|(key, _)| key.clone()).collect();
-            self.weaknesses.belated += usize::from(!made.is_empty());
-            for key in made {
-                self.sides.change(&key, &json!({"metadata": {"finalizers": null}}));
-                self.sides.delete(&key);
-            }
-            for (key, object) in self.sides.objects().clone() {
-                let is_config = key.types.kind == "ConfigMap" && key.place == Place::Workspace(order.cluster.clone());
-                if is_config && !object::finalizers(&object).is_empty() {
-                    // Orders that still need it hold it again.
-                    self.sides.change(&key, &json!({"metadata": {"finalizers": null}}));
-                }
-            }
-        }
-        self.spread();
     }
 
     fn retire(&mut self) {
@@ -486,10 +423,6 @@ impl Scene {
             self.retire();
         }
         self.rest()?;
-        if !self.belated.is_empty() || !self.belated_copies.is_empty() {
-            self.clear_away_what_came_too_late();
-            self.rest()?;
-        }
         super::fixed_point::check(self)?;
         Ok(())
     }
@@ -518,7 +451,7 @@ impl Scene {
     fn pass(&mut self, who: usize, at: usize) -> Result<bool, String> {
         let order = self.shape.orders[at].clone();
         loop {
-            match self.agents[who].1.step(&order, &self.sides) {
+            match self.step_of(who, &order) {
                 Step::Looked => {}
                 Step::Ended(ended) => {
                     self.problems.entry(order).or_default().extend(ended.problems);
