@@ -161,10 +161,11 @@ impl Shared {
     async fn conclude(&self, order: &OrderKey, problems: &[Problem], classes: &[Class]) -> Outcome {
         let (is_new, failures) = self.failures.record(order, problems);
         if failures == 0 {
-            if self.known.order(&self.plan.order_object(order)).is_some() {
-                return Outcome::Settled;
+            if let Some(rest) = self.waits.rest(order) {
+                return Outcome::Waiting(rest);
             }
-            return self.waits.rest(order).map_or(Outcome::Gone, Outcome::Waiting);
+            let is_there = self.known.order(&self.plan.order_object(order)).is_some();
+            return if is_there { Outcome::Settled } else { Outcome::Gone };
         }
         let delays = classes.iter().map(|class| class.delay(failures));
         let delay = delays.min().unwrap_or_else(|| Class::Undecided.delay(failures));

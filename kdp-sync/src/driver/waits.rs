@@ -1,6 +1,9 @@
 //! How long to wait for what may still arrive.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use rand::Rng;
@@ -23,8 +26,8 @@ pub(super) struct Waits {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Orders that have ended, and since when that is known.
-    ended: HashMap<OrderKey, Instant>,
+    /// Parts of orders of which something may still arrive, and since when that is known.
+    ended: HashMap<OrderKey, BTreeMap<String, Instant>>,
     /// Orders for which something was to be made, without an answer.
     doubts: HashMap<OrderKey, Instant>,
 }
@@ -50,10 +53,11 @@ impl Waits {
         self.state.lock().doubts.get(order).is_some_and(|since| since.elapsed() < LONGEST)
     }
 
-    /// Whether long enough has passed since this was first asked of an order that has ended.
-    pub(super) fn is_quiet(&self, order: &OrderKey) -> bool {
+    /// Whether long enough has passed since this was first asked of a part of an order.
+    pub(super) fn is_quiet(&self, order: &OrderKey, part: &str) -> bool {
         let mut state = self.state.lock();
-        let since = *state.ended.entry(order.clone()).or_insert_with(Instant::now);
+        let parts = state.ended.entry(order.clone()).or_default();
+        let since = *parts.entry(part.to_owned()).or_insert_with(Instant::now);
         since.elapsed() >= LONGEST
     }
 
@@ -61,12 +65,13 @@ impl Waits {
     /// that is forgotten.
     pub(super) fn rest(&self, order: &OrderKey) -> Option<Duration> {
         let mut state = self.state.lock();
-        let rest = LONGEST.saturating_sub(state.ended.get(order)?.elapsed());
-        if rest.is_zero() {
+        let parts = state.ended.get_mut(order)?;
+        parts.retain(|_, since| since.elapsed() < LONGEST);
+        let rest = parts.values().map(|since| LONGEST.saturating_sub(since.elapsed())).min();
+        if rest.is_none() {
             state.ended.remove(order);
-            return None;
         }
-        Some(rest)
+        rest
     }
 
     pub(super) fn forget(&self, order: &OrderKey) {
@@ -86,12 +91,12 @@ mod tests {
     async fn an_order_that_has_ended_is_waited_for_once() {
         let (waits, order) = (Waits::new(), order());
         assert_eq!(waits.rest(&order), None);
-        assert!(!waits.is_quiet(&order));
+        assert!(!waits.is_quiet(&order, ""));
         tokio::time::advance(LONGEST / 2).await;
-        assert!(!waits.is_quiet(&order));
+        assert!(!waits.is_quiet(&order, ""));
         assert_eq!(waits.rest(&order), Some(LONGEST / 2));
         tokio::time::advance(LONGEST / 2).await;
-        assert!(waits.is_quiet(&order));
+        assert!(waits.is_quiet(&order, ""));
         assert_eq!(waits.rest(&order), None);
         assert!(waits.state.lock().ended.is_empty());
     }

@@ -275,7 +275,7 @@ impl World for PassWorld<'_> {
         self.waits.is_in_doubt(order)
     }
 
-    fn is_quiet(&self, order: &OrderKey) -> bool {
-        self.waits.is_quiet(order)
+    fn is_quiet(&self, order: &OrderKey, part: &str) -> bool {
+        self.waits.is_quiet(order, part)
     }
 }

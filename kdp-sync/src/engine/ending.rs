@@ -58,7 +58,7 @@ pub(super) fn forget(plan: &Plan, key: &OrderKey, facts: &Facts<'_>, failed: &BT
         return nothing;
     }
     // Asked at once, so that it is waited for from now on.
-    let is_quiet = !state.is_ended() || facts.is_quiet(key);
+    let is_quiet = !state.is_ended() || facts.is_quiet(key, None);
     let mut is_left = false;
     for entry in state.inventory() {
         let part = teardown::part_of(plan, &state, &entry.identifier);

@@ -6,7 +6,7 @@ use kdp_core::LogicalClusterName;
 use kube::core::Selector;
 use serde_json::Value;
 
-use super::Stop;
+use super::{Stop, state::Entry};
 use crate::object::{self, ResourceType};
 
 /// An order: an object of a published kind in a tenant's workspace.
@@ -110,9 +110,9 @@ pub(crate) trait World {
     /// Whether something was to be made for the order by whoever asks, and there was no answer.
     fn is_in_doubt(&self, order: &OrderKey) -> bool;
 
-    /// Whether all that had been sent for the order when this was first asked has arrived by now,
-    /// or never will.
-    fn is_quiet(&self, order: &OrderKey) -> bool;
+    /// Whether all that had been sent for a part of the order when this was first asked has arrived by
+    /// now, or never will.
+    fn is_quiet(&self, order: &OrderKey, part: &str) -> bool;
 }
 
 /// A world, and a record of what was asked: the answers a decision depends on.
@@ -151,8 +151,10 @@ impl<'a> Facts<'a> {
         self.world.is_in_doubt(order)
     }
 
-    pub(super) fn is_quiet(&self, order: &OrderKey) -> bool {
-        self.world.is_quiet(order)
+    /// Whether what others have sent for the order, or for one of its related objects, has arrived.
+    pub(super) fn is_quiet(&self, order: &OrderKey, entry: Option<&Entry>) -> bool {
+        let part = entry.map(|entry| format!("{}|{}|{}", entry.identifier, entry.to.namespace, entry.to.name));
+        self.world.is_quiet(order, part.as_deref().unwrap_or_default())
     }
 
     fn ask(&self, query: Query, evidence: Evidence) -> Result<Vec<Arc<Value>>, Stop> {

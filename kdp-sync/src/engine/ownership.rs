@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use kdp_core::LogicalClusterName;
 use serde_json::{Value, json};
 
 use super::{
@@ -132,6 +133,18 @@ fn shared_mark(plan: &Plan, order: &OrderKey, identifier: &str) -> String {
     let namespace = order.namespace.as_deref().unwrap_or_default();
     let ResourceType { group, plural, .. } = plan.remote.as_ref();
     format!("{}/{plural}.{group}/{namespace}/{}/{identifier}", order.cluster, order.name)
+}
+
+/// The order of this workspace for which this agent has made the copy of a related object, and for
+/// which of its entries.
+pub(super) fn marked_for(plan: &Plan, cluster: &LogicalClusterName, copy: &Value) -> Option<(OrderKey, String)> {
+    let mark = object::annotation(copy, wire::RELATED_OWNER)?;
+    let mark = if plan.has_own_finalizer { mark.strip_prefix(&format!("{}@", plan.agent))? } else { mark };
+    let ResourceType { group, plural, .. } = plan.remote.as_ref();
+    let mut order = mark.strip_prefix(&format!("{cluster}/{plural}.{group}/"))?.splitn(3, '/');
+    let (namespace, name, identifier) = (order.next()?, order.next()?, order.next()?);
+    let namespace = Some(namespace.to_owned()).filter(|namespace| !namespace.is_empty());
+    Some((OrderKey { cluster: cluster.clone(), namespace, name: name.into() }, identifier.into()))
 }
 
 /// Whether the copy of a related object was made for this entry of this order, by this agent.

@@ -1,5 +1,6 @@
 //! Which objects belong to an order, and what each needs.
 
+mod abandoned;
 mod choice;
 mod deliver;
 pub(super) mod former;

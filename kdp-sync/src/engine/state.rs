@@ -218,6 +218,11 @@ impl State {
         !self.is_stale() && self.writers().is_some_and(|writers| writers.contains(&self.instance))
     }
 
+    /// Whether nobody but whoever asks has made anything for the order.
+    pub(super) fn is_own(&self) -> bool {
+        self.writers().is_some_and(|writers| writers == [self.instance.as_str()])
+    }
+
     /// Whether all that was made for the order is gone, as far as was known at that time.
     pub(super) fn is_ended(&self) -> bool {
         let ended: Option<Ended> = self.json(ENDED);
@@ -232,7 +237,7 @@ impl State {
         if !self.exists() || self.is_ended() {
             return Ok(None);
         }
-        if !is_in_doubt && self.writers().is_some_and(|writers| writers == [self.instance.as_str()]) {
+        if !is_in_doubt && self.is_own() {
             return Ok(self.delete());
         }
         let OrderKey { namespace, name, .. } = order.clone();

@@ -234,7 +234,7 @@ impl World for Snapshot {
         false
     }
 
-    fn is_quiet(&self, _: &OrderKey) -> bool {
+    fn is_quiet(&self, _: &OrderKey, _: &str) -> bool {
         true
     }
 }

@@ -153,7 +153,8 @@ async fn settle(agent: &Distanced, people: &mut People<'_>) -> Result<(), String
         }
         sleep(Duration::from_secs(1)).await;
     }
-    sleep(Duration::from_secs(130)).await;
+    // What has ended is remembered until nothing can arrive for it any more.
+    sleep(Duration::from_secs(600)).await;
     let writes = agent.network.writes();
     sleep(Duration::from_secs(300)).await;
     people.check().await?;

@@ -131,7 +131,8 @@ impl Related {
             return Ok(Delivery::Nothing);
         }
         let is_legacy = is_legacy_related(&existing, &from, entry, state);
-        if !is_legacy && !is_own_related(order.plan, &existing, order.key, entry, state) {
+        let is_own = is_legacy || is_own_related(order.plan, &existing, order.key, entry, state);
+        if !is_own && !self.is_abandoned(&existing, entry, order, facts)? {
             tracing::debug!(%to, "related.not_ours");
             return Err(Stop::Refused(
                 "an object that was not made for this order has the name of its copy, and is left alone",
@@ -139,8 +140,10 @@ impl Related {
         }
         let revision = copy::revision(&existing);
         let Step { number, note } = history.before_update(&mutated, revision);
+        // What another order's copy was made from, only that order knows.
+        let base = history.base(revision).filter(|_| is_own);
         let marks = if is_legacy { Marks::default() } else { marks }.with_revision(number);
-        let write = copy::update(&mutated, history.base(revision), &to, &existing, &marks);
+        let write = copy::update(&mutated, base, &to, &existing, &marks);
         // That a write is done is noted with the next decision, which knows the version that this
         // note makes.
         let note = if write.is_some() { note } else { history.after(&mutated, revision) };

@@ -29,7 +29,7 @@ fn retire_one(
 ) -> Result<Option<Batch>, Stop> {
     for entry in state.inventory().iter().filter(|entry| entry.identifier == identifier && entry.cleanup) {
         let removal = teardown::remove(order.plan, entry, order.key, state, facts)?;
-        if let Some(commands) = retire::after(removal, entry, order, state)? {
+        if let Some(commands) = retire::after(removal, entry, order, state, facts)? {
             return Ok(Some(Batch { part, commands }));
         }
     }

@@ -38,7 +38,7 @@ impl Related {
             } else {
                 teardown::remove(order.plan, entry, order.key, state, facts)?
             };
-            if let Some(commands) = after(removal, entry, order, state)? {
+            if let Some(commands) = after(removal, entry, order, state, facts)? {
                 return Ok(Some(commands));
             }
         }
@@ -66,10 +66,13 @@ pub(super) fn after(
     entry: &Entry,
     order: &Order<'_>,
     state: &State,
+    facts: &Facts<'_>,
 ) -> Result<Option<Vec<Command>>, Stop> {
     match removal {
         Removal::Act(commands) => Ok(Some(commands)),
         Removal::Wait => Ok(None),
+        // It stays known until nothing can arrive any more that somebody else has sent for it.
+        Removal::Done if !(state.is_own() && !facts.is_in_doubt(order.key)) && !facts.is_quiet(order.key, Some(entry)) => Ok(None),
         Removal::Done => {
             let rest: Vec<_> = state.inventory().iter().filter(|other| *other != entry).cloned().collect();
             let mut edits = vec![Edit::inventory(&rest)];

@@ -51,7 +51,7 @@ impl World for Unreadable<'_> {
         false
     }
 
-    fn is_quiet(&self, _: &OrderKey) -> bool {
+    fn is_quiet(&self, _: &OrderKey, _: &str) -> bool {
         true
     }
 }

@@ -31,7 +31,7 @@ impl World for Now<'_> {
         false
     }
 
-    fn is_quiet(&self, _: &OrderKey) -> bool {
+    fn is_quiet(&self, _: &OrderKey, _: &str) -> bool {
         true
     }
 }

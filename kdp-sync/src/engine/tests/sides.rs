@@ -270,7 +270,7 @@ impl World for Known<'_> {
         true
     }
 
-    fn is_quiet(&self, _: &OrderKey) -> bool {
+    fn is_quiet(&self, _: &OrderKey, _: &str) -> bool {
         true
     }
 }

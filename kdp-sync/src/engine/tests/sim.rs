@@ -381,7 +381,7 @@ impl World for Sim {
         false
     }
 
-    fn is_quiet(&self, _: &OrderKey) -> bool {
+    fn is_quiet(&self, _: &OrderKey, _: &str) -> bool {
         true
     }
 }

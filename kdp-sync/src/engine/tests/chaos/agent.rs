@@ -258,7 +258,7 @@ impl World for Known<'_> {
         self.agent.doubts.contains(order)
     }
 
-    fn is_quiet(&self, order: &OrderKey) -> bool {
+    fn is_quiet(&self, order: &OrderKey, _: &str) -> bool {
         self.agent.quiet.contains(order)
     }
 }

@@ -3,12 +3,11 @@
 use serde_json::Value;
 
 use super::{
-    guard,
     scene::Scene,
     shape::{CONFIGS, config_name},
 };
 use crate::{
-    engine::{Place, STATE_PREFIX},
+    engine::{OrderKey, Place, STATE_PREFIX},
     object, wire,
 };
 
@@ -111,8 +110,14 @@ fn is_held(source: &Value) -> bool {
     object::finalizers(source).iter().any(is_agents)
 }
 
-fn is_told(scene: &Scene, order: usize) -> bool {
-    scene.problems.get(&scene.shape.orders[order]).is_some_and(|problems| !problems.is_empty())
+/// Whether a copy was made for an order that has stopped matching.
+fn is_kept_for_unwanted(scene: &Scene, copy: &Value) -> bool {
+    let mark = object::annotation(copy, wire::RELATED_OWNER).unwrap_or_default();
+    scene.shape.orders.iter().enumerate().any(|(at, OrderKey { cluster, namespace, name })| {
+        let namespace = namespace.as_deref().unwrap_or_default();
+        let is_its = mark.contains(&format!("{cluster}/")) && mark.contains(&format!("/{namespace}/{name}/"));
+        is_its && scene.sides.get(&scene.shape.order(at)).is_some_and(|order| !is_wanted(scene, at, &order))
+    })
 }
 
 /// A ConfigMap goes down as long as an order refers to it, and is let go of when none does.
@@ -132,31 +137,27 @@ fn check_config(scene: &mut Scene, at: usize, config: usize) -> Result<(), Strin
     }
     let id = scene.config_id(at, config);
     scene.configs.entry(id).or_default().check_source(&source)?;
-    let (mut needy, mut may_stay) = (Vec::new(), false);
+    let (mut is_needed, mut may_stay) = (false, false);
     for other in (0..scene.shape.orders.len()).filter(|other| scene.config_id(*other, config) == id) {
         let Some(order) = scene.sides.get(&scene.shape.order(other)) else { continue };
         // An order that has once referred to it keeps its copy.
         may_stay = true;
         let is_served = is_wanted(scene, other, &order) && scene.own_copy(other).is_some();
-        if is_served && order["spec"]["config"] == config_name(config).as_str() {
-            needy.push(other);
-        }
+        is_needed |= is_served && order["spec"]["config"] == config_name(config).as_str();
     }
-    let is_needed = !needy.is_empty();
     let is_held = is_held(&source);
+    let is_kept_for_unwanted = copy.as_ref().is_some_and(|copy| is_kept_for_unwanted(scene, copy));
     match copy {
         Some(copy) => {
             if !may_stay {
                 return Err("its copy is left though no order is".into());
             }
-            let is_served = needy.iter().any(|other| guard::is_made_for(&copy, &scene.shape.orders[*other]));
             let model = scene.configs.entry(id).or_default();
-            if is_served {
+            // An order that stopped matching keeps its copy, and others are told so.
+            if is_needed && !is_kept_for_unwanted {
                 model.check_copy(&copy)?;
-            } else if !needy.iter().all(|other| is_told(scene, *other)) {
-                return Err("it is another order's, and whoever needs it is not told".into());
             }
-            scene.configs.entry(id).or_default().agree(&copy);
+            model.agree(&copy);
         }
         None if is_needed && !scene.foreign.contains_key(&key) => return Err("it has no copy".into()),
         None => {}

@@ -49,15 +49,6 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Whether agents have made this for the order, by what is written on it.
-pub(super) fn is_made_for(object: &Value, order: &OrderKey) -> bool {
-    let OrderKey { cluster, namespace, name } = order;
-    let namespace = namespace.as_deref().unwrap_or_default();
-    let mark = object::annotation(object, wire::RELATED_OWNER).unwrap_or_default();
-    let is_related = mark.contains(&format!("{cluster}/")) && mark.contains(&format!("/{namespace}/{name}/"));
-    is_related || copy::belongs_to(object, order)
-}
-
 /// What is the tenant's in an object that the tenant has made.
 fn tenants_part(object: &Value) -> Value {
     let mut object = object.clone();
