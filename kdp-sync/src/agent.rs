@@ -1,5 +1,6 @@
 //! The agent: everything a service owner runs.
 
+mod definition;
 mod definitions;
 mod discovery;
 mod export;

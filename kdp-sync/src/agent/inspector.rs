@@ -215,8 +215,8 @@ impl Site {
                 found => found?,
             };
             for object in found {
-                let cluster = object.annotations().get(CLUSTER_ANNOTATION).and_then(|name| name.parse().ok());
-                let Some(cluster) = cluster else { continue };
+                let told = || object.annotations().get(CLUSTER_ANNOTATION)?.parse().ok();
+                let Some(cluster) = address.only().cloned().or_else(told) else { continue };
                 self.endpoints.heard(&cluster, address);
                 let object = value(object)?;
                 all.push((ObjectKey::of(&Place::Workspace(cluster), types, &object), object));

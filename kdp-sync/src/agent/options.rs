@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use kdp_core::{Error, ErrorKind, Identity, WorkspacePath};
+use kdp_core::{Error, ErrorKind, Identity, LogicalClusterName, WorkspacePath};
 
 use crate::lease::LeaseOptions;
 
@@ -24,6 +24,10 @@ pub struct AgentOptions {
     pub export: String,
     /// Name of the APIExportEndpointSlice that tells the APIExport and where its shards serve it.
     pub endpoint_slice: Option<String>,
+    /// Whether there is no export, but tenants are in the workspace `provider` itself.
+    pub is_direct: bool,
+    /// What the one workspace is called in labels and names on the service cluster; found out when absent.
+    pub cluster: Option<LogicalClusterName>,
     /// Whom the agent acts as on the control plane.
     pub identity: Identity,
     /// Namespace of the Secrets with the last synced state, and of the Leases, on the service cluster.
@@ -60,6 +64,8 @@ impl AgentOptions {
             provider,
             export: export.into(),
             endpoint_slice: None,
+            is_direct: false,
+            cluster: None,
             identity: Identity::system_masters(),
             state_namespace: STATE_NAMESPACE.into(),
             creates_export: false,
@@ -81,6 +87,26 @@ impl AgentOptions {
     pub fn of_endpoint_slice(name: impl Into<String>, provider: WorkspacePath, slice: impl Into<String>) -> Self {
         let slice = slice.into();
         Self { endpoint_slice: Some(slice.clone()), ..Self::new(name, provider, slice) }
+    }
+
+    /// The same for tenants who are all in one cluster, or one workspace, without an export: kinds are
+    /// published there as CustomResourceDefinitions, which stay when the agent goes.
+    ///
+    /// With a [`PlainCluster`](crate::PlainCluster) as the control plane, any Kubernetes will do. The
+    /// cluster as a whole is one tenant: what is kept apart elsewhere by workspaces is, between its
+    /// namespaces, up to its own rights. Names on the service cluster are made of the UID of its
+    /// namespace `kube-system`, or of [another name](Self::with_cluster_name).
+    #[must_use]
+    pub fn of_cluster(name: impl Into<String>) -> Self {
+        let options = Self::new(name, WorkspacePath::root(), "");
+        Self { is_direct: true, updates_export: false, ..options }
+    }
+
+    /// Calls the one cluster of the tenants this; it must not change after the first run.
+    #[must_use]
+    pub fn with_cluster_name(mut self, cluster: LogicalClusterName) -> Self {
+        self.cluster = Some(cluster);
+        self
     }
 
     /// Acts on the control plane as `identity`.

@@ -5,6 +5,7 @@ mod rehearsal;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kdp_core::{
     Error, ErrorKind,
     api::apis::APIResourceSchema,
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 
 use super::{
     AgentOptions, Mandate,
+    definition::{definition_of, install},
     definitions::{Definitions, kind_if, kind_of},
     discovery, export,
 };
@@ -64,6 +66,8 @@ struct Prepared {
     kinds: Kinds,
     plan: Plan,
     schema: APIResourceSchema,
+    /// What is made in place of the schema where there are no exports.
+    definition: Option<CustomResourceDefinition>,
 }
 
 impl Prepared {
@@ -127,7 +131,7 @@ impl Publisher {
         caches: &Caches,
     ) -> Result<(), Refusal> {
         let prepared = self.prepare(resource, definitions, published).await?;
-        let schema = self.schema_name(resource, &prepared.schema).await?;
+        let schema = self.schema_name(resource, &prepared.schema, prepared.definition.as_ref()).await?;
         let (mut now, plan) = prepared.into_published(schema);
         let before = published.remove(name);
         let is_same = before.as_ref().is_some_and(|before| {
@@ -161,9 +165,17 @@ impl Publisher {
     }
 
     /// The name of the schema: it is made, or somebody else has named it on the resource.
-    async fn schema_name(&self, resource: &Value, schema: &APIResourceSchema) -> Result<String, Refusal> {
+    async fn schema_name(
+        &self,
+        resource: &Value,
+        schema: &APIResourceSchema,
+        definition: Option<&CustomResourceDefinition>,
+    ) -> Result<String, Refusal> {
         if self.makes_schemas() {
-            return self.while_leading(self.create_schema(schema)).await;
+            return match definition {
+                Some(definition) => self.while_leading(install(&self.provider, definition, &self.options.name)).await,
+                None => self.while_leading(self.create_schema(schema)).await,
+            };
         }
         let name = resource["status"]["resourceSchemaName"].as_str().filter(|name| !name.is_empty());
         name.map(ToOwned::to_owned).ok_or(Refusal::Waits)
@@ -211,8 +223,14 @@ impl Publisher {
         if self.options.has_own_finalizer {
             plan = plan.with_own_finalizer();
         }
-        let schema = resource_schema(&projection, &self.options.name).map_err(|fault| vec![fault])?;
-        Ok(Prepared { spec, policies, projection, kinds, plan, schema })
+        if self.options.is_direct && spec.enable_workspace_paths {
+            return Err(vec![Diagnostic::new("spec.enableWorkspacePaths", "the tenants' cluster has no workspaces")].into());
+        }
+        let fault = |fault| vec![fault];
+        let schema = resource_schema(&projection, &self.options.name).map_err(fault)?;
+        let definition = self.options.is_direct.then(|| definition_of(&projection, &self.options.name));
+        let definition = definition.transpose().map_err(fault)?;
+        Ok(Prepared { spec, policies, projection, kinds, plan, schema, definition })
     }
 
     /// How the kinds of the related resources are called on both sides.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures::StreamExt;
+use k8s_openapi::api::core::v1::Namespace;
 use kdp_core::{
     Endpoint, Error, ErrorKind, ExportUrl, LogicalClusterName, SharedControlPlane, WorkspacePath,
     api::{
@@ -17,8 +18,12 @@ use tokio_util::sync::CancellationToken;
 use super::{AgentOptions, Board};
 use crate::{
     driver::{Address, Endpoints, in_time},
+    hash,
     watch::{Failed, watch},
 };
+
+/// A namespace that every cluster has, for as long as it lives.
+const IDENTITY: &str = "kube-system";
 
 /// Where an agent publishes.
 pub(super) struct Topology {
@@ -28,6 +33,8 @@ pub(super) struct Topology {
     pub(super) export: String,
     /// The slice that tells the endpoints, if one does.
     slice: Option<(Client, String)>,
+    /// The workspace itself, if there is no export.
+    direct: Option<WorkspacePath>,
 }
 
 impl Topology {
@@ -36,9 +43,16 @@ impl Topology {
         let AgentOptions { provider: path, identity, endpoint_slice, export, .. } = options;
         let workspace = |path: &WorkspacePath| control_plane.client(&Endpoint::Workspace(path.clone()), identity);
         let client = workspace(path)?;
+        if options.is_direct {
+            let cluster = match &options.cluster {
+                Some(cluster) => cluster.clone(),
+                None => cluster_itself(&client, path).await?,
+            };
+            return Ok(Self { provider: client, cluster, export: String::new(), slice: None, direct: Some(path.clone()) });
+        }
         let Some(name) = endpoint_slice else {
             let cluster = cluster_of(&client, path).await?;
-            return Ok(Self { provider: client, cluster, export: export.clone(), slice: None });
+            return Ok(Self { provider: client, cluster, export: export.clone(), slice: None, direct: None });
         };
         let slices: Api<APIExportEndpointSlice> = Api::all(client.clone());
         let slice = in_time("get APIExportEndpointSlice", name, slices.get(name)).await?;
@@ -54,7 +68,7 @@ impl Topology {
             (workspace(&path)?, path)
         };
         let cluster = cluster_of(&provider, &path).await?;
-        Ok(Self { provider, cluster, export: reference.name, slice: Some((client, name.clone())) })
+        Ok(Self { provider, cluster, export: reference.name, slice: Some((client, name.clone())), direct: None })
     }
 
     /// The addresses at this moment.
@@ -62,9 +76,7 @@ impl Topology {
     /// # Errors
     /// When the slice cannot be read.
     pub(super) async fn addresses_now(&self) -> Result<BTreeSet<Address>, Error> {
-        let Some((client, name)) = &self.slice else {
-            return Ok([Address::Export { cluster: self.cluster.clone(), export: self.export.clone() }].into());
-        };
+        let Some((client, name)) = &self.slice else { return Ok([self.address()].into()) };
         let slices: Api<APIExportEndpointSlice> = Api::all(client.clone());
         let slice = in_time("get APIExportEndpointSlice", name, slices.get(name)).await?;
         Ok(self.addresses(&slice))
@@ -82,7 +94,7 @@ impl Topology {
             endpoints.set(addresses);
         };
         let Some((client, name)) = &self.slice else {
-            set([Address::Export { cluster: self.cluster.clone(), export: self.export.clone() }].into());
+            set([self.address()].into());
             return shutdown.cancelled().await;
         };
         let only_ours = watcher::Config::default().fields(&format!("metadata.name={name}"));
@@ -105,6 +117,15 @@ impl Topology {
                 // A watch never ends by itself.
                 None => return,
             }
+        }
+    }
+
+    /// Where everything is that no slice tells.
+    fn address(&self) -> Address {
+        let cluster = self.cluster.clone();
+        match &self.direct {
+            Some(path) => Address::Workspace { path: path.clone(), cluster },
+            None => Address::Export { cluster, export: self.export.clone() },
         }
     }
 
@@ -135,4 +156,20 @@ async fn cluster_of(provider: &Client, path: &WorkspacePath) -> Result<LogicalCl
     let name = cluster.metadata.annotations.as_ref().and_then(|annotations| annotations.get(CLUSTER_ANNOTATION));
     let name = name.and_then(|name| name.parse().ok());
     name.ok_or_else(|| Error::new(ErrorKind::Internal, "find workspace", path, "it does not say its cluster name"))
+}
+
+/// The name of a workspace, or one for a cluster that is none.
+async fn cluster_itself(client: &Client, path: &WorkspacePath) -> Result<LogicalClusterName, Error> {
+    match cluster_of(client, path).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        found => return found,
+    }
+    let api: Api<Namespace> = Api::all(client.clone());
+    let namespace = in_time("identify the cluster by namespace", IDENTITY, api.get(IDENTITY)).await?;
+    // As names of workspaces look: what is kept apart by those has neither dashes nor dots.
+    let digest = hash::sha256(namespace.metadata.uid.unwrap_or_default());
+    let name = format!("k{}", &digest[..15]);
+    name.parse().map_err(|error| {
+        Error::new(ErrorKind::Internal, "name the cluster", name, "it is no name of a workspace").with_source(error)
+    })
 }

@@ -147,7 +147,7 @@ impl Cache {
 
     /// What an object of the watch is; `None` when the control plane does not say whose it is.
     pub(super) fn key_of(&self, sent: &Sent) -> Option<ObjectKey> {
-        self.id_of(&sent.object).map(|id| self.key(id))
+        self.id_of(sent).map(|id| self.key(id))
     }
 
     /// From now on all of the object is kept, until it was [released](Self::release) as often.
@@ -226,13 +226,14 @@ impl Cache {
 
     /// An object of the watch; `None` when the control plane does not say whose it is.
     fn read(&self, sent: Sent) -> Option<(Id, Value)> {
-        Some((self.id_of(&sent.object)?, self.normal(sent.object)))
+        Some((self.id_of(&sent)?, self.normal(sent.object)))
     }
 
-    fn id_of(&self, object: &Value) -> Option<Id> {
+    fn id_of(&self, Sent { object, cluster, .. }: &Sent) -> Option<Id> {
+        let told = || object::annotation(object, CLUSTER_ANNOTATION)?.parse().ok();
         let place = match self.scope.side {
             Side::Service => Place::Service,
-            Side::Kcp => Place::Workspace(object::annotation(object, CLUSTER_ANNOTATION)?.parse().ok()?),
+            Side::Kcp => Place::Workspace(cluster.clone().or_else(told)?),
         };
         Some((place, object::namespace(object).map(Into::into), object::name(object).to_owned()))
     }

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use kdp_core::{Endpoint, Error, ErrorKind, ExportUrl, Identity, LogicalClusterName, SharedControlPlane};
+use kdp_core::{Endpoint, Error, ErrorKind, ExportUrl, Identity, LogicalClusterName, SharedControlPlane, WorkspacePath};
 use kube::Client;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -40,6 +40,13 @@ pub(crate) enum Address {
     },
     /// At one shard, with the workspaces there.
     Shard(ExportUrl),
+    /// One workspace itself, without an export.
+    Workspace {
+        /// Where it is.
+        path: WorkspacePath,
+        /// Its name.
+        cluster: LogicalClusterName,
+    },
 }
 
 impl Address {
@@ -50,6 +57,14 @@ impl Address {
         rest.split('/').next()
     }
 
+    /// The one workspace that everything there is in, whatever it says.
+    pub(crate) fn only(&self) -> Option<&LogicalClusterName> {
+        match self {
+            Self::Workspace { cluster, .. } => Some(cluster),
+            Self::Export { .. } | Self::Shard(_) => None,
+        }
+    }
+
     /// All workspaces there, or one.
     fn endpoint(&self, consumer: Option<LogicalClusterName>) -> Endpoint {
         match self {
@@ -57,6 +72,7 @@ impl Address {
                 Endpoint::ApiExport { cluster: cluster.clone(), export: export.clone(), consumer }
             }
             Self::Shard(url) => Endpoint::ExportShard { url: url.clone(), consumer },
+            Self::Workspace { path, .. } => Endpoint::Workspace(path.clone()),
         }
     }
 }

@@ -60,7 +60,8 @@ impl Merge {
                 let known = self.known_at(address);
                 self.state.unlisted.insert(address.clone(), known);
             }
-            Event::InitApply(object) | Event::Apply(object) => {
+            Event::InitApply(mut object) | Event::Apply(mut object) => {
+                object.cluster = address.only().cloned();
                 let Some(key) = self.cache.key_of(&object) else { return };
                 if let Place::Workspace(cluster) = &key.place {
                     self.endpoints.heard(cluster, address);
@@ -70,7 +71,8 @@ impl Merge {
                 }
                 self.cache.apply(Event::Apply(object));
             }
-            Event::Delete(object) => {
+            Event::Delete(mut object) => {
+                object.cluster = address.only().cloned();
                 let key = self.cache.key_of(&object);
                 // A workspace that has moved is told of by its new address.
                 if key.is_some_and(|key| self.lives_at(&key, address)) {

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
+use kdp_core::LogicalClusterName;
 use kube::{
     Resource,
     api::{ApiResource, ObjectMeta},
@@ -24,13 +25,15 @@ pub(super) struct Sent {
     /// The version only, which watches go on from.
     metadata: ObjectMeta,
     pub(super) object: Value,
+    /// The workspace that it is known to be from, which it need not say itself.
+    pub(super) cluster: Option<LogicalClusterName>,
 }
 
 impl<'de> Deserialize<'de> for Sent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let object = Value::Object(deserializer.deserialize_map(Fields { is_metadata: false })?);
         let resource_version = object::resource_version(&object).map(Into::into);
-        Ok(Self { metadata: ObjectMeta { resource_version, ..ObjectMeta::default() }, object })
+        Ok(Self { metadata: ObjectMeta { resource_version, ..ObjectMeta::default() }, object, cluster: None })
     }
 }
 

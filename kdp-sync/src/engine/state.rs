@@ -233,11 +233,11 @@ impl State {
     ///
     /// Nobody but whoever asks has made anything: then all is forgotten. Otherwise something may
     /// still arrive that another one has sent, so it is remembered for a while what to take away.
-    pub(super) fn end(&self, order: &OrderKey, is_in_doubt: bool) -> Result<Option<Command>, Stop> {
+    pub(super) fn end(&self, order: &OrderKey, must_stay: bool) -> Result<Option<Command>, Stop> {
         if !self.exists() || self.is_ended() {
             return Ok(None);
         }
-        if !is_in_doubt && self.is_own() {
+        if !must_stay && self.is_own() {
             return Ok(self.delete());
         }
         let OrderKey { namespace, name, .. } = order.clone();

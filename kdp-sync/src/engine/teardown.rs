@@ -76,12 +76,10 @@ pub(super) fn teardown(
     }
     let deleted = tell("ObjectDeleted", "everything made for the order is gone");
     let release = ownership::release(plan, plan.order_object(key), order);
-    let end = state.end(key, facts.is_in_doubt(key))?;
-    Ok(act(match held {
-        // The state is what says that the order is this agent's, so it goes last.
-        Held::ByEvidence => [deleted, release].into_iter().chain(end).collect(),
-        _ => end.map_or_else(|| vec![deleted, release], |end| vec![end]),
-    }))
+    // Where an order may come to match no more, the state is what says that it is this agent's.
+    let is_evidence = held == Held::ByEvidence || plan.is_filtered();
+    let end = state.end(key, is_evidence || facts.is_in_doubt(key))?;
+    Ok(act(end.map_or_else(|| vec![deleted, release], |end| vec![end])))
 }
 
 /// The related copies to remove.

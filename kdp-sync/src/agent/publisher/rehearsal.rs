@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kdp_core::{Error, ErrorKind, api::apis::APIResourceSchema};
-use kube::{Api, Resource};
+use kube::{Api, Resource, ResourceExt};
 use serde_json::{Value, json};
 
 use super::{Published, Publisher, Refusal, wanted_export};
 use crate::{
-    agent::{definitions::Definitions, export},
+    agent::{definition::own_definition, definitions::Definitions, export},
     api::Side,
     driver::in_time,
     engine::{Plan, apply_merge_patch},
@@ -30,8 +31,14 @@ impl Publisher {
         let cause = Cause::of_resource(name);
         let named = resource["status"]["resourceSchemaName"].as_str().unwrap_or_default();
         let (mut written, schema) = if self.options.publishes_schemas {
-            let schema_name = prepared.schema.metadata.name.clone().unwrap_or_default();
-            let mut written: Vec<_> = self.rehearse_schema(&cause, &prepared.schema).await?.into_iter().collect();
+            let (schema_name, written) = match &prepared.definition {
+                Some(definition) => (definition.name_any(), self.rehearse_definition(&cause, definition).await?),
+                None => {
+                    let name = prepared.schema.metadata.name.clone().unwrap_or_default();
+                    (name, self.rehearse_schema(&cause, &prepared.schema).await?)
+                }
+            };
+            let mut written: Vec<_> = written.into_iter().collect();
             if named != schema_name {
                 written.push(self.names_schema(&cause, name, named, &schema_name));
             }
@@ -99,6 +106,26 @@ impl Publisher {
         let fields = changes(before.as_ref(), Some(&after));
         let action = if before.is_some() { Action::Update } else { Action::Create };
         let object = self.object(&APIResourceSchema::api_version(&()), "APIResourceSchema", &name);
+        Ok((!fields.is_empty()).then(|| Change { cause: cause.clone(), action, object, fields }))
+    }
+
+    async fn rehearse_definition(
+        &self,
+        cause: &Cause,
+        definition: &CustomResourceDefinition,
+    ) -> Result<Option<Change>, Refusal> {
+        let name = definition.name_any();
+        let unreadable = |error| {
+            let message = "it is no object";
+            Error::new(ErrorKind::Internal, "write CustomResourceDefinition", &name, message).with_source(error)
+        };
+        let before = own_definition(&self.provider, &name, &self.options.name).await?;
+        let before = before.map(serde_json::to_value).transpose().map_err(unreadable)?;
+        let mut after = before.clone().unwrap_or_else(|| json!({}));
+        apply_merge_patch(&mut after, &serde_json::to_value(definition).map_err(unreadable)?);
+        let fields = changes(before.as_ref(), Some(&after));
+        let action = if before.is_some() { Action::Update } else { Action::Create };
+        let object = self.object("apiextensions.k8s.io/v1", "CustomResourceDefinition", &name);
         Ok((!fields.is_empty()).then(|| Change { cause: cause.clone(), action, object, fields }))
     }
 
