@@ -18,7 +18,10 @@ use kube::{
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{EXPORT, World, databases, databases_with_credentials, object, password, secrets};
+use crate::{
+    plain_cluster::{Clusters, an_order_lives},
+    support::{EXPORT, World, databases, databases_with_credentials, definition, object, password, secrets},
+};
 
 /// Names a kubeconfig of a kcp server whose current user is in `system:masters`: the context
 /// `shard-base` of the `admin.kubeconfig` that `kcp start` writes.
@@ -135,6 +138,35 @@ async fn an_order_in_a_real_kcp_is_synced_through_its_endpoint_slice() {
     .await;
     stop.cancel();
     running.await.unwrap().unwrap();
+    let workspaces: Api<Workspace> = Api::all(client("root"));
+    workspaces.delete(&name, &DeleteParams::default()).await.unwrap();
+}
+
+/// What serves kcp's workspaces is the code of kube-apiserver, so two that are asked for nothing of
+/// kcp's are as plain as clusters are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_in_a_cluster_of_the_real_kube_apiserver_is_synced_without_an_export() {
+    let Some(path) = std::env::var_os(KUBECONFIG) else {
+        eprintln!("SKIPPED: {KUBECONFIG} names no kubeconfig of a kcp server");
+        return;
+    };
+    let platform =
+        Identity { username: "kdp:system".into(), groups: vec!["system:kcp:admin".into()], ..Identity::default() };
+    let kcp = Kcp::from_kubeconfig_file(path).await.unwrap().with_platform_identity(platform);
+    let client = |path: &str| kcp.system_client(&path.parse().unwrap()).unwrap();
+    let name = format!("plain-{}", std::process::id());
+    workspace(&client("root"), &name).await;
+    for child in ["tenants", "service"] {
+        workspace(&client(&format!("root:{name}")), child).await;
+    }
+    let clusters = Clusters {
+        tenants: client(&format!("root:{name}:tenants")),
+        service: client(&format!("root:{name}:service")),
+    };
+    kdp_sync::install_crds(&clusters.service).await.unwrap();
+    let definition = serde_json::from_value(definition()).unwrap();
+    kdp_core::api::install_crd(&clusters.service, &definition, "test").await.unwrap();
+    an_order_lives(&clusters).await;
     let workspaces: Api<Workspace> = Api::all(client("root"));
     workspaces.delete(&name, &DeleteParams::default()).await.unwrap();
 }

@@ -11,6 +11,7 @@ mod failures;
 mod fairness;
 mod kcp;
 mod orders;
+mod plain_cluster;
 mod policies;
 mod preview;
 mod publishing;
