@@ -21,6 +21,7 @@ mod syncagent {
     mod naming;
     mod object;
     mod pages;
+    mod plain_cluster;
     mod program;
     mod projection;
     mod publishing;

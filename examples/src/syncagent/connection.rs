@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use http::Uri;
 use kdp_core::{Error, ErrorKind, SharedControlPlane, WorkspacePath};
+use kdp_sync::PlainCluster;
 use kdp_tenancy::Kcp;
 use kube::{
     Client, Config,
@@ -12,20 +13,29 @@ use kube::{
 
 use super::settings::ServiceCluster;
 
-/// A kcp, and the workspace that its kubeconfig names.
+/// Where the tenants are, and the workspace that its kubeconfig names.
 #[derive(Clone, Debug)]
-pub(super) struct KcpSide {
-    pub(super) control_plane: Kcp,
+pub(super) struct TenantSide {
+    pub(super) control_plane: SharedControlPlane,
     pub(super) workspace: WorkspacePath,
 }
 
-impl KcpSide {
-    /// What a kubeconfig file leads to, and whatever shards are announced there, each `old` address
-    /// of which is reached at a `new` one. Nothing is contacted.
+impl TenantSide {
+    /// A plain cluster. Nothing is contacted.
+    ///
+    /// # Errors
+    /// `Invalid` when the file cannot be used.
+    pub(super) async fn cluster(kubeconfig: &Path) -> Result<Self, Error> {
+        let client = client_of(config_from(kubeconfig).await?, "the kubeconfig of the tenants' cluster")?;
+        Ok(Self { control_plane: Arc::new(PlainCluster::new(client)), workspace: WorkspacePath::root() })
+    }
+
+    /// What a kubeconfig file of kcp leads to, and whatever shards are announced there, each `old`
+    /// address of which is reached at a `new` one. Nothing is contacted.
     ///
     /// # Errors
     /// `Invalid` when the file cannot be used, or names no workspace.
-    pub(super) async fn open(kubeconfig: &Path, overrides: &[(String, String)]) -> Result<Self, Error> {
+    pub(super) async fn kcp(kubeconfig: &Path, overrides: &[(String, String)]) -> Result<Self, Error> {
         let config = config_from(kubeconfig).await?;
         let workspace = workspace_of(&config.cluster_url).ok_or_else(|| {
             let message = "its server must be the URL of a workspace, which contains /clusters/<workspace>";
@@ -35,12 +45,7 @@ impl KcpSide {
         for (old, new) in overrides {
             control_plane = control_plane.with_host_override(old, new)?;
         }
-        Ok(Self { control_plane, workspace })
-    }
-
-    /// The control plane, to be shared.
-    pub(super) fn shared(&self) -> SharedControlPlane {
-        Arc::new(self.control_plane.clone())
+        Ok(Self { control_plane: Arc::new(control_plane), workspace })
     }
 }
 
@@ -60,10 +65,12 @@ pub(super) async fn service_cluster(settings: &ServiceCluster) -> Result<Client,
         config.root_cert = None;
         config.root_cert_file.clone_from(&settings.ca_file);
     }
-    Client::try_from(config).map_err(|e| {
-        Error::new(ErrorKind::Invalid, "use", "the kubeconfig of the service cluster", "no client can be made of it")
-            .with_source(e)
-    })
+    client_of(config, "the kubeconfig of the service cluster")
+}
+
+fn client_of(config: Config, what: &str) -> Result<Client, Error> {
+    let unusable = |e| Error::new(ErrorKind::Invalid, "use", what, "no client can be made of it").with_source(e);
+    Client::try_from(config).map_err(unusable)
 }
 
 async fn config_from(file: &Path) -> Result<Config, Error> {

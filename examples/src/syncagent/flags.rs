@@ -92,6 +92,15 @@ pub(super) struct AgentFlags {
     /// APIExport in kcp, as older agents had it: instead of an endpoint slice
     #[arg(long, value_name = "NAME", conflicts_with = "apiexportendpointslice_ref")]
     pub(super) apiexport_ref: Option<String>,
+    /// Kubeconfig file of a plain Kubernetes cluster in which all tenants are: instead of kcp. Kinds are
+    /// published there as CustomResourceDefinitions; needs --agent-name
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kcp_kubeconfig", "apiexportendpointslice_ref",
+        "apiexport_ref", "workspace_shards", "apiexport_hostport_override"])]
+    pub(super) tenant_kubeconfig: Option<PathBuf>,
+    /// What that cluster is called in namespaces and labels on the service cluster, which must not change
+    /// after the first run [default: made of the UID of its namespace kube-system]
+    #[arg(long, value_name = "NAME")]
+    pub(super) tenant_cluster_name: Option<String>,
     /// Name of the agent, which must not change after its first run [default: <reference>-syncagent]
     #[arg(long, value_name = "NAME")]
     pub(super) agent_name: Option<String>,

@@ -1,41 +1,44 @@
 //! From the start of the agent to its end.
 
-use std::{fmt, io, process::ExitCode, sync::Arc, time::Duration};
+use std::{fmt, io, process::ExitCode, time::Duration};
 
 use futures::future::join_all;
-use kdp_core::{Error, ErrorKind, Platform, SharedControlPlane, reconcile::Chain};
+use kdp_core::{Error, ErrorKind, Platform, SharedControlPlane, WorkspacePath, reconcile::Chain};
 use kdp_sync::{Agent, AgentOptions, Inspector, LeaseOptions};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    connection::{KcpSide, service_cluster},
+    connection::{TenantSide, service_cluster},
     flags::Output,
     pages::{Pages, serve},
     screen,
-    settings::{Controller, ListenAddress, Mode, Reference, Settings},
+    settings::{Controller, ListenAddress, Mode, Reference, Settings, Tenants},
     signals::Stop,
 };
 
 /// Does what the settings say.
 pub(super) async fn run(settings: Settings) -> Result<ExitCode, Error> {
-    let kcp = KcpSide::open(&settings.kcp_kubeconfig, &settings.shard_overrides).await?;
+    let tenants = match &settings.tenants {
+        Tenants::Kcp { kubeconfig, .. } => TenantSide::kcp(kubeconfig, &settings.shard_overrides).await?,
+        Tenants::Cluster { kubeconfig, .. } => TenantSide::cluster(kubeconfig).await?,
+    };
     let service = service_cluster(&settings.service).await?;
-    let agent = Agent::new(service, options(&settings, &kcp));
+    let agent = Agent::new(service, options(&settings, &tenants.workspace));
     match settings.mode {
-        Mode::Run => serve_until_stopped(&settings, kcp, agent).await.map(|()| ExitCode::SUCCESS),
+        Mode::Run => serve_until_stopped(&settings, tenants, agent).await.map(|()| ExitCode::SUCCESS),
         Mode::Plan(output) => {
-            let preview = agent.inspector().preview(&kcp.shared()).await?;
+            let preview = agent.inspector().preview(&tenants.control_plane).await?;
             screen::line(told(&preview, output)?);
             Ok(verdict(preview.is_empty() && preview.problems.is_empty()))
         }
         Mode::Drift(output) => {
-            let drift = agent.inspector().drift(&kcp.shared()).await?;
+            let drift = agent.inspector().drift(&tenants.control_plane).await?;
             screen::line(told(&drift, output)?);
             Ok(verdict(drift.is_empty()))
         }
         Mode::HandBack => {
-            for object in agent.hand_back(&kcp.shared()).await? {
+            for object in agent.hand_back(&tenants.control_plane).await? {
                 screen::line(format_args!("no longer held: {object}"));
             }
             Ok(ExitCode::SUCCESS)
@@ -44,13 +47,12 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Error> {
 }
 
 /// Runs the agent until somebody wants it to end, and lets it finish what it has begun.
-async fn serve_until_stopped(settings: &Settings, kcp: KcpSide, agent: Agent) -> Result<(), Error> {
+async fn serve_until_stopped(settings: &Settings, tenants: TenantSide, agent: Agent) -> Result<(), Error> {
     let mut stop = Stop::listen()?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         agent = settings.agent_name,
-        workspace = %kcp.workspace,
-        reference = settings.reference.name(),
+        tenants = %settings.tenants,
         "agent.starting"
     );
     let wanted =
@@ -62,9 +64,9 @@ async fn serve_until_stopped(settings: &Settings, kcp: KcpSide, agent: Agent) ->
         let listener = address.listen().await.map_err(|error| cannot_listen(address, error))?;
         pages.push(serve(listener, page, done.clone()));
     }
-    let counting = count_drift(settings.drift_interval, agent.inspector(), kcp.shared(), &done);
+    let counting = count_drift(settings.drift_interval, agent.inspector(), tenants.control_plane.clone(), &done);
     let work = async {
-        let platform = Platform::builder(Arc::new(kcp.control_plane)).component(agent);
+        let platform = Platform::builder(tenants.control_plane).component(agent);
         let worked = platform.run(stop.requested()).await;
         done.cancel();
         worked
@@ -116,11 +118,15 @@ fn told<T: fmt::Display + Serialize>(what: &T, output: Output) -> Result<String,
 }
 
 /// What the agent is told.
-fn options(settings: &Settings, kcp: &KcpSide) -> AgentOptions {
-    let (name, workspace) = (&settings.agent_name, kcp.workspace.clone());
-    let mut options = match &settings.reference {
-        Reference::EndpointSlice(slice) => AgentOptions::of_endpoint_slice(name, workspace, slice),
-        Reference::Export(export) => AgentOptions::new(name, workspace, export),
+fn options(settings: &Settings, workspace: &WorkspacePath) -> AgentOptions {
+    let (agent, workspace) = (&settings.agent_name, workspace.clone());
+    let mut options = match &settings.tenants {
+        Tenants::Kcp { reference: Reference::EndpointSlice(slice), .. } => {
+            AgentOptions::of_endpoint_slice(agent, workspace, slice)
+        }
+        Tenants::Kcp { reference: Reference::Export(export), .. } => AgentOptions::new(agent, workspace, export),
+        Tenants::Cluster { name: None, .. } => AgentOptions::of_cluster(agent),
+        Tenants::Cluster { name: Some(name), .. } => AgentOptions::of_cluster(agent).with_cluster_name(name.clone()),
     };
     options = options.with_state_namespace(&settings.namespace);
     options.published_resources.clone_from(&settings.published_resources);

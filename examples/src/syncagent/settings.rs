@@ -4,7 +4,9 @@ mod address;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, ffi::OsStr, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, ffi::OsStr, fmt, num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use kdp_core::LogicalClusterName;
 
 use super::flags::{AgentFlags, Output};
 
@@ -13,8 +15,7 @@ pub(super) use address::ListenAddress;
 /// How the program is to run.
 #[derive(Debug)]
 pub(super) struct Settings {
-    pub(super) kcp_kubeconfig: PathBuf,
-    pub(super) reference: Reference,
+    pub(super) tenants: Tenants,
     pub(super) namespace: String,
     pub(super) agent_name: String,
     pub(super) published_resources: Option<String>,
@@ -43,6 +44,15 @@ pub(super) enum Mode {
     Drift(Output),
     /// Take back what only this agent understands.
     HandBack,
+}
+
+/// Where the tenants are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Tenants {
+    /// In workspaces of kcp that bind an export.
+    Kcp { kubeconfig: PathBuf, reference: Reference },
+    /// In one cluster without workspaces.
+    Cluster { kubeconfig: PathBuf, name: Option<LogicalClusterName> },
 }
 
 /// What the agent is told of its APIExport.
@@ -94,20 +104,45 @@ impl Reference {
     }
 }
 
+impl fmt::Display for Tenants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kcp { reference, .. } => f.write_str(reference.name()),
+            Self::Cluster { kubeconfig, .. } => write!(f, "the cluster of {}", kubeconfig.display()),
+        }
+    }
+}
+
 impl TryFrom<AgentFlags> for Settings {
     /// Everything that is wrong, a sentence each.
     type Error = Vec<String>;
 
     fn try_from(flags: AgentFlags) -> Result<Self, Vec<String>> {
         let mut faults = Faults::default();
-        let kcp_kubeconfig = faults.required("kcp-kubeconfig", given(flags.kcp_kubeconfig));
+        let (tenants, default_name) = match given(flags.tenant_kubeconfig) {
+            Some(kubeconfig) => {
+                if given(flags.agent_name.as_ref()).is_none() {
+                    faults.0.push("--agent-name is required with --tenant-kubeconfig".into());
+                }
+                let name = given(flags.tenant_cluster_name).map(|name| cluster_name(&name)).transpose();
+                (faults.checked(name).map(|name| Tenants::Cluster { kubeconfig, name }), None)
+            }
+            None => {
+                if flags.tenant_cluster_name.is_some() {
+                    faults.0.push("--tenant-cluster-name is of use with --tenant-kubeconfig only".into());
+                }
+                let kubeconfig = faults.required("kcp-kubeconfig", given(flags.kcp_kubeconfig));
+                let slice = given(flags.apiexportendpointslice_ref).map(Reference::EndpointSlice);
+                let reference = slice.or_else(|| given(flags.apiexport_ref).map(Reference::Export));
+                let reference = faults.required("apiexportendpointslice-ref", reference);
+                let name = reference.as_ref().map(|reference| format!("{}-syncagent", reference.name()));
+                let tenants = kubeconfig.zip(reference);
+                (tenants.map(|(kubeconfig, reference)| Tenants::Kcp { kubeconfig, reference }), name)
+            }
+        };
         let namespace = faults.required("namespace", given(flags.namespace));
-        let slice = given(flags.apiexportendpointslice_ref).map(Reference::EndpointSlice);
-        let reference = slice.or_else(|| given(flags.apiexport_ref).map(Reference::Export));
-        let reference = faults.required("apiexportendpointslice-ref", reference);
-        let agent_name = given(flags.agent_name)
-            .or_else(|| reference.as_ref().map(|reference| format!("{}-syncagent", reference.name())))
-            .map(|name| faults.checked(agent_name(name)));
+        let agent_name =
+            given(flags.agent_name).or(default_name).map(|name| faults.checked(agent_name(name)));
         let disabled = faults.checked(controllers(&flags.disabled_controllers));
         let format = faults.checked(log_format(&flags.log_format));
         let overrides = flags.apiexport_hostport_override.iter().map(|pair| shard_override(pair)).collect();
@@ -117,9 +152,8 @@ impl TryFrom<AgentFlags> for Settings {
         let metrics = faults.checked(ListenAddress::parse("metrics-address", &flags.metrics_address));
         let health = faults.checked(ListenAddress::parse("health-address", &flags.health_address));
         match (
-            kcp_kubeconfig,
+            tenants,
             namespace,
-            reference,
             agent_name.flatten(),
             disabled,
             shard_overrides,
@@ -129,9 +163,8 @@ impl TryFrom<AgentFlags> for Settings {
             health,
         ) {
             (
-                Some(kcp_kubeconfig),
+                Some(tenants),
                 Some(namespace),
-                Some(reference),
                 Some(agent_name),
                 Some(disabled),
                 Some(shard_overrides),
@@ -139,9 +172,8 @@ impl TryFrom<AgentFlags> for Settings {
                 Some(format),
                 Some(metrics),
                 Some(health),
-            ) => Ok(Self {
-                kcp_kubeconfig,
-                reference,
+            ) if faults.0.is_empty() => Ok(Self {
+                tenants,
                 namespace,
                 agent_name,
                 published_resources: given(flags.published_resource_selector),
@@ -205,6 +237,13 @@ fn agent_name(name: String) -> Result<String, String> {
         "--agent-name {name:?}: it must be at most 63 lower-case letters, digits and '-', start with a letter and \
          not end with '-'"
     ))
+}
+
+fn cluster_name(name: &str) -> Result<LogicalClusterName, String> {
+    // It is the name of a namespace, and must tell this cluster from workspaces, which have no dashes.
+    let is_plain = (1..=63).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let parsed = name.parse().ok().filter(|_| is_plain);
+    parsed.ok_or_else(|| format!("--tenant-cluster-name {name:?}: it must be at most 63 lower-case letters and digits"))
 }
 
 fn controllers(names: &[String]) -> Result<BTreeSet<Controller>, String> {

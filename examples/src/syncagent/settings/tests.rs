@@ -35,15 +35,30 @@ fn what_is_not_said_is_as_in_the_existing_agent() {
 #[test]
 fn everything_that_is_missing_is_told_at_once() {
     let expected =
-        ["--kcp-kubeconfig is required", "--namespace is required", "--apiexportendpointslice-ref is required"];
+        ["--kcp-kubeconfig is required", "--apiexportendpointslice-ref is required", "--namespace is required"];
     assert_eq!(settings(&[]).unwrap_err(), expected);
 }
 
 #[test]
 fn a_reference_to_an_export_will_do() {
     let settings = settings(&["--kcp-kubeconfig", "k", "--namespace", "n", "--apiexport-ref", "old"]).unwrap();
-    assert_eq!(settings.reference, Reference::Export("old".into()));
+    let reference = Reference::Export("old".into());
+    assert_eq!(settings.tenants, Tenants::Kcp { kubeconfig: "k".into(), reference });
     assert_eq!(settings.agent_name, "old-syncagent");
+}
+
+#[test]
+fn a_plain_cluster_takes_the_place_of_kcp() {
+    let flags = ["--tenant-kubeconfig=t", "--namespace=n", "--agent-name=a"];
+    let given = settings(&[&flags[..], &["--tenant-cluster-name=main"]].concat()).unwrap();
+    let name = Some("main".parse().unwrap());
+    assert_eq!(given.tenants, Tenants::Cluster { kubeconfig: "t".into(), name });
+    assert_eq!(settings(&flags).unwrap().tenants, Tenants::Cluster { kubeconfig: "t".into(), name: None });
+    let faults = settings(&[&flags[..], &["--tenant-cluster-name=a-b"]].concat()).unwrap_err();
+    assert!(faults[0].contains("--tenant-cluster-name \"a-b\""), "{faults:?}");
+    assert!(settings(&["--tenant-kubeconfig=t", "--namespace=n"]).unwrap_err()[0].contains("--agent-name"));
+    assert!(settings(&[&REQUIRED, &["--tenant-kubeconfig=t"][..]].concat()).is_err());
+    assert!(settings(&[&REQUIRED, &["--tenant-cluster-name=t"][..]].concat()).is_err());
 }
 
 #[test]

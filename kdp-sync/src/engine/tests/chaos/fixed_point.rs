@@ -110,13 +110,14 @@ fn is_held(source: &Value) -> bool {
     object::finalizers(source).iter().any(is_agents)
 }
 
-/// Whether a copy was made for an order that has stopped matching.
+/// Whether a copy was made for an order that has stopped matching, or may be another agent's.
 fn is_kept_for_unwanted(scene: &Scene, copy: &Value) -> bool {
     let mark = object::annotation(copy, wire::RELATED_OWNER).unwrap_or_default();
     scene.shape.orders.iter().enumerate().any(|(at, OrderKey { cluster, namespace, name })| {
         let namespace = namespace.as_deref().unwrap_or_default();
         let is_its = mark.contains(&format!("{cluster}/")) && mark.contains(&format!("/{namespace}/{name}/"));
-        is_its && scene.sides.get(&scene.shape.order(at)).is_some_and(|order| !is_wanted(scene, at, &order))
+        let is_unwanted = |order| !is_wanted(scene, at, &order);
+        is_its && (scene.shape.plans.len() > 1 || scene.sides.get(&scene.shape.order(at)).is_some_and(is_unwanted))
     })
 }
 
@@ -153,7 +154,7 @@ fn check_config(scene: &mut Scene, at: usize, config: usize) -> Result<(), Strin
                 return Err("its copy is left though no order is".into());
             }
             let model = scene.configs.entry(id).or_default();
-            // An order that stopped matching keeps its copy, and others are told so.
+            // Nobody takes such a copy over; whoever needs it is told so.
             if is_needed && !is_kept_for_unwanted {
                 model.check_copy(&copy)?;
             }
