@@ -9,6 +9,8 @@ mod connection;
 mod flags;
 mod go_flags;
 mod logging;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod pages;
 mod run;
 mod screen;
@@ -52,13 +54,21 @@ pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    logging::init(&settings.logging);
-    match run::run(settings).await {
+    let telling = match logging::init(&settings.logging) {
+        Ok(telling) => telling,
+        Err(error) => {
+            screen::complain(format_args!("error: {}", Chain(&error)));
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = match run::run(settings).await {
         Ok(code) => code,
         Err(error) => {
             tracing::error!(error = %Chain(&error), "agent.failed");
             screen::complain(format_args!("error: {}", Chain(&error)));
             ExitCode::FAILURE
         }
-    }
+    };
+    telling.end().await;
+    code
 }

@@ -20,6 +20,8 @@ mod syncagent {
     mod mutations;
     mod naming;
     mod object;
+    #[cfg(feature = "otlp")]
+    mod otlp;
     mod pages;
     mod plain_cluster;
     mod program;

@@ -74,6 +74,8 @@ pub(crate) struct RunningSync {
 
 /// What the tasks of a sync share.
 pub(crate) struct Shared {
+    /// Of the published resource.
+    name: String,
     plan: Plan,
     known: Known,
     dependents: Dependents,
@@ -102,6 +104,7 @@ impl RunningSync {
     ) -> Self {
         let known = Known::new(&plan, caches);
         let shared = Arc::new(Shared {
+            name: name.to_owned(),
             plan,
             known,
             dependents: Dependents::default(),

@@ -147,6 +147,11 @@ pub(super) struct AgentFlags {
     /// replicas must have been stopped
     #[arg(long, conflicts_with_all = ["plan", "drift"])]
     pub(super) hand_back: bool,
+    /// Export spans of the work on each order by OTLP over HTTP, as the OTEL_ variables of the environment
+    /// say; by default to http://localhost:4318
+    #[cfg(feature = "otlp")]
+    #[arg(long)]
+    pub(super) otlp: bool,
     /// How --plan and --drift tell it
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
     pub(super) output: Output,

@@ -8,6 +8,8 @@ use kdp_sync::{Agent, AgentOptions, Inspector, LeaseOptions};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "otlp")]
+use super::otlp;
 use super::{
     connection::{TenantSide, service_cluster},
     flags::Output,
@@ -24,6 +26,13 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Error> {
         Tenants::Cluster { kubeconfig, .. } => TenantSide::cluster(kubeconfig).await?,
     };
     let service = service_cluster(&settings.service).await?;
+    #[cfg(feature = "otlp")]
+    let (tenants, service) = if settings.logging.has_spans {
+        let control_plane = otlp::Traced::shared(tenants.control_plane);
+        (TenantSide { control_plane, ..tenants }, otlp::traced(service))
+    } else {
+        (tenants, service)
+    };
     let agent = Agent::new(service, options(&settings, &tenants.workspace));
     match settings.mode {
         Mode::Run => serve_until_stopped(&settings, tenants, agent).await.map(|()| ExitCode::SUCCESS),

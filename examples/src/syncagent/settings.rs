@@ -86,6 +86,9 @@ pub(super) enum Controller {
 pub(super) struct Logging {
     pub(super) format: LogFormat,
     pub(super) is_verbose: bool,
+    /// Whether spans are exported.
+    #[cfg(feature = "otlp")]
+    pub(super) has_spans: bool,
 }
 
 /// What a line of the log looks like.
@@ -195,7 +198,12 @@ impl TryFrom<AgentFlags> for Settings {
                 disabled,
                 metrics,
                 health,
-                logging: Logging { format, is_verbose: flags.log_debug },
+                logging: Logging {
+                    format,
+                    is_verbose: flags.log_debug,
+                    #[cfg(feature = "otlp")]
+                    has_spans: flags.otlp,
+                },
             }),
             _ => Err(faults.0),
         }

@@ -33,14 +33,26 @@ impl Program {
         Self::start_as(Path::new(env!("CARGO_BIN_EXE_kdp-syncagent")), site, name, flags)
     }
 
+    /// Starts our agent with more in its environment.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn start_with(environment: &[(&str, String)], site: &Site, name: &str, flags: &[String]) -> Self {
+        let ours = Path::new(env!("CARGO_BIN_EXE_kdp-syncagent"));
+        Self::spawn(ours, environment, site, name, flags)
+    }
+
     /// Starts an agent that takes the same flags.
     pub(crate) fn start_as(binary: &Path, site: &Site, name: &str, flags: &[String]) -> Self {
+        Self::spawn(binary, &[], site, name, flags)
+    }
+
+    fn spawn(binary: &Path, environment: &[(&str, String)], site: &Site, name: &str, flags: &[String]) -> Self {
         let log = site.folder.join(format!("{name}.log"));
         let output = File::create(&log).unwrap();
         let guard = Command::new("sh")
             .args(["-c", GUARD, "sh"])
             .arg(binary)
             .args(flags)
+            .envs(environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::piped())
             .stdout(output.try_clone().unwrap())
             .stderr(output)

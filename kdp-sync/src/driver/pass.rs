@@ -44,6 +44,19 @@ pub(super) enum Outcome {
     CutOff,
 }
 
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Settled => "settled",
+            Self::Failed(_) => "failed",
+            Self::Unfinished => "unfinished",
+            Self::Waiting(_) => "waiting",
+            Self::CutOff => "cut off",
+        }
+    }
+}
+
 /// What came of a batch that did not fail.
 enum Acted {
     Done,
@@ -53,8 +66,21 @@ enum Acted {
 
 impl Shared {
     /// Works on an order until nothing is left to do, something fails, or `shutdown` is cancelled.
-    #[tracing::instrument(name = "order.sync", skip_all, fields(kind = %self.plan.remote.kind, %order))]
+    #[tracing::instrument(name = "order.sync", skip_all, fields(
+        resource = self.name, kind = %self.plan.remote.kind, agent = self.plan.agent, workspace = %order.cluster,
+        namespace = order.namespace, name = order.name, outcome, otel.status_code
+    ))]
     pub(super) async fn pass(&self, order: &OrderKey, shutdown: &CancellationToken) -> Outcome {
+        let outcome = self.work_through(order, shutdown).await;
+        let span = tracing::Span::current();
+        span.record("outcome", outcome.as_str());
+        if matches!(outcome, Outcome::Failed(_)) {
+            span.record("otel.status_code", "ERROR");
+        }
+        outcome
+    }
+
+    async fn work_through(&self, order: &OrderKey, shutdown: &CancellationToken) -> Outcome {
         let mut seen = Seen::default();
         let mut failed = self.without_status.of(order);
         let mut problems = Vec::new();

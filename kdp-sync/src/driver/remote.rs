@@ -68,6 +68,10 @@ impl Remote {
         }
     }
 
+    #[tracing::instrument(name = "api.request", level = "debug", skip_all, fields(
+        verb = op, kind = key.types.kind, side = ?super::world::side_of(&key.place), otel.kind = "client",
+        http.response.status_code, error.kind, otel.status_code
+    ))]
     async fn request(
         &self,
         op: &'static str,
@@ -88,12 +92,19 @@ impl Remote {
             Err(tokio::time::error::Elapsed { .. }) => is_service,
         };
         let request = tokio::time::timeout(REQUEST_DEADLINE, client.request::<Sent>(request));
-        match breaker.guard(request, is_silence).await {
-            Some(Ok(Ok(sent))) => Ok(sent.object),
-            Some(Ok(Err(error))) => Err(Error::from_kube(op, key, error)),
-            Some(Err(_)) => Err(late(op, key)),
-            None => Err(Error::new(ErrorKind::Unavailable, op, key, "its API server is down; it is tried again soon")),
-        }
+        let error = match breaker.guard(request, is_silence).await {
+            Some(Ok(Ok(sent))) => return Ok(sent.object),
+            Some(Ok(Err(error))) => {
+                if let kube::Error::Api(status) = &error {
+                    tracing::Span::current().record("http.response.status_code", status.code);
+                }
+                Error::from_kube(op, key, error)
+            }
+            Some(Err(_)) => late(op, key),
+            None => Error::new(ErrorKind::Unavailable, op, key, "its API server is down; it is tried again soon"),
+        };
+        tracing::Span::current().record("error.kind", tracing::field::debug(error.kind())).record("otel.status_code", "ERROR");
+        Err(error)
     }
 
     /// Completes once both sides may be sent requests; cancel-safe.

@@ -38,6 +38,7 @@ fn silent(ownership: Ownership) -> Shared {
     let health = Health::new(watch::channel(AgentStatus::default()).1);
     let caches = Caches::new(service.clone(), endpoints.clone(), Telemetry { metrics: Metrics::new(), health });
     Shared {
+        name: "things".into(),
         known: Known::new(&plan, &caches),
         plan,
         dependents: Dependents::default(),

@@ -29,7 +29,8 @@ fn what_is_not_said_is_as_in_the_existing_agent() {
     assert!(settings.disabled.is_empty());
     assert_eq!(settings.metrics.unwrap().to_string(), "127.0.0.1:8085");
     assert_eq!(settings.health, None);
-    assert_eq!(settings.logging, Logging { format: LogFormat::Json, is_verbose: false });
+    assert_eq!(settings.logging.format, LogFormat::Json);
+    assert!(!settings.logging.is_verbose);
 }
 
 #[test]
