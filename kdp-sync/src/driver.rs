@@ -55,7 +55,7 @@ use self::{
     world::Known,
 };
 use crate::{
-    engine::{ObjectKey, OrderKey, Place, Plan, ended_order, order_of},
+    engine::{ObjectKey, OrderKey, Place, Plan, order_of, order_of_state},
     metrics::{PassOutcome, ResourceMetrics},
     object::ResourceType,
     sharding::{Ownership, Workspaces},
@@ -162,8 +162,8 @@ async fn run(shared: Arc<Shared>, slots: Slots, tasks: TaskTracker, shutdown: Ca
     for (key, copy) in shared.known.copies() {
         shared.imports.heard(&key, Some(&copy), |path| shared.known.cluster_at(path));
     }
-    let ended = shared.known.ended_orders(&shared.plan);
-    for order in shared.known.orders().into_iter().chain(shared.imports.orders()).chain(ended) {
+    let past = shared.known.past_orders(&shared.plan);
+    for order in shared.known.orders().into_iter().chain(shared.imports.orders()).chain(past) {
         shared.push(order);
     }
     loop {
@@ -177,7 +177,7 @@ async fn run(shared: Arc<Shared>, slots: Slots, tasks: TaskTracker, shutdown: Ca
             // Nothing was queued for these as long as they were another replica's.
             gained = gains.next() => {
                 let orders = shared.known.orders().into_iter().chain(shared.known.orders_of_copies());
-                let orders = orders.chain(shared.imports.orders()).chain(shared.known.ended_orders(&shared.plan));
+                let orders = orders.chain(shared.imports.orders()).chain(shared.known.past_orders(&shared.plan));
                 orders.filter(|order| gained.contains(&order.cluster)).for_each(|order| shared.push(order));
                 continue;
             }
@@ -210,8 +210,9 @@ impl Shared {
             orders.extend([change.before, change.after].into_iter().flatten().filter_map(|copy| order_of(copy)));
             let after = change.after.map(AsRef::as_ref);
             orders.extend(self.imports.heard(change.key, after, |path| self.known.cluster_at(path)));
-        } else if scope == self.known.states_scope() {
-            orders.extend(change.after.and_then(|state| ended_order(&self.plan, state)));
+        } else if scope == self.known.states_scope() && change.by.is_none() {
+            let order = change.after.and_then(|state| order_of_state(&self.plan, state));
+            orders.extend(order.filter(|order| self.known.order(&self.plan.order_object(order)).is_none()));
         } else if *scope.types == ResourceType::logical_clusters() {
             orders.extend(self.imports.workspaces_changed(|path| self.known.cluster_at(path)));
         }

@@ -34,7 +34,7 @@ pub(crate) use merge::apply as apply_merge_patch;
 pub(crate) use plan::{FoundKind, Kinds, Plan, PlanOptions, RelatedType, UnknownKind, needed_kinds, needed_kinds_of};
 pub(crate) use policies::Policies;
 pub(crate) use primary::NAME_TAKEN;
-pub(crate) use state::{STATE_PREFIX, ended_order};
+pub(crate) use state::{STATE_PREFIX, order_of_state};
 
 use serde_json::Value;
 

@@ -133,3 +133,34 @@ impl ControlPlane for Traced {
         self.0.url(endpoint)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use opentelemetry::trace::TraceContextExt;
+    use tracing::Instrument;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_says_to_which_span_it_belongs() {
+        let provider = SdkTracerProvider::builder().build();
+        let subscriber = tracing_subscriber::registry().with(layer_of(provider.tracer("test")));
+        let inner = tower::service_fn(|request: Request<Body>| async move {
+            let parent = request.headers()["traceparent"].to_str().unwrap_or_default().to_owned();
+            Ok::<_, Infallible>(Response::new(Body::from(parent.into_bytes())))
+        });
+        // The client has a task of its own, so it has to be everybody's.
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        let (trace, parent) = {
+            let client = traced(Client::new(inner, "default"));
+            let span = tracing::info_span!("order.sync");
+            let trace = span.context().span().span_context().trace_id().to_string();
+            let asked = async { client.request_text(Request::get("/").body(Vec::new()).unwrap()).await.unwrap() };
+            (trace, asked.instrument(span).await)
+        };
+        assert!(parent.starts_with(&format!("00-{trace}-")), "{parent:?} is not in {trace}");
+    }
+}

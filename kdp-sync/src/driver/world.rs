@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     api::Side,
-    engine::{Evidence, ObjectKey, OrderKey, Place, Plan, Query, STATE_PREFIX, World, ended_order, order_of},
+    engine::{Evidence, ObjectKey, OrderKey, Place, Plan, Query, STATE_PREFIX, World, order_of, order_of_state},
     object::{self, ResourceType},
     wire,
 };
@@ -103,10 +103,11 @@ impl Known {
         })
     }
 
-    /// The orders of which it is remembered that they have ended.
-    pub(super) fn ended_orders(&self, plan: &Plan) -> Vec<OrderKey> {
-        let ended = |key: &ObjectKey| ended_order(plan, &*known(self.states.cache.get(key))??);
-        self.states.cache.keys().iter().filter_map(ended).collect()
+    /// The orders that something is remembered of, and that are not there.
+    pub(super) fn past_orders(&self, plan: &Plan) -> Vec<OrderKey> {
+        let order = |key: &ObjectKey| order_of_state(plan, &*known(self.states.cache.get(key))??);
+        let orders = self.states.cache.keys().iter().filter_map(order).collect::<Vec<_>>();
+        orders.into_iter().filter(|order| self.order(&plan.order_object(order)).is_none()).collect()
     }
 
     pub(super) fn states_scope(&self) -> &Scope {

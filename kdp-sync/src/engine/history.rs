@@ -104,6 +104,10 @@ impl History {
 
     /// What is to be noted once the copy with this revision is known to be up to date.
     pub(super) fn after(&self, source: &Value, revision: u64) -> Vec<Edit> {
+        if self.last.as_ref().is_some_and(|last| last.number > revision) {
+            // It is known that the copy has changed since, but not yet how.
+            return Vec::new();
+        }
         let attempts: Vec<_> = self.attempts.iter().filter(|noted| noted.number > revision).collect();
         let is_last = |last: &Noted| last.number == revision && copy::same_content(&last.content, source);
         if self.last.as_ref().is_some_and(is_last) && attempts.len() == self.attempts.len() {
@@ -127,5 +131,57 @@ impl History {
 
     fn next(&self, revision: u64) -> u64 {
         self.highest.unwrap_or(0).max(revision) + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn content(size: u64) -> Value {
+        json!({"spec": {"size": size}})
+    }
+
+    fn history(last: u64, attempts: &[u64]) -> History {
+        let noted = |number: u64| Noted { number, content: content(number) };
+        History::new("key".into(), Some(noted(last)), attempts.iter().copied().map(noted).collect(), Some(9))
+    }
+
+    #[track_caller]
+    fn check(step: Step, number: u64, is_noted: bool) {
+        assert_eq!((step.number, !step.note.is_empty()), (number, is_noted));
+    }
+
+    #[test]
+    fn the_first_copy_has_no_number_unless_there_was_another_order_of_its_name() {
+        check(History::new("key".into(), None, Vec::new(), None).before_create(&content(1)), 0, true);
+        check(History::new("key".into(), None, Vec::new(), Some(0)).before_create(&content(1)), 1, true);
+    }
+
+    #[test]
+    fn a_new_content_gets_a_number_that_nothing_had() {
+        check(history(3, &[]).before_update(&content(4), 3), 10, true);
+        check(history(3, &[]).before_update(&content(4), 20), 21, true);
+    }
+
+    #[test]
+    fn only_the_newest_content_is_written_again_under_its_number() {
+        check(history(3, &[4, 5]).before_update(&content(5), 3), 5, false);
+        check(history(3, &[4, 5]).before_update(&content(4), 3), 10, true);
+        check(history(3, &[4, 5]).before_create(&content(5)), 5, false);
+    }
+
+    #[test]
+    fn a_copy_that_is_up_to_date_keeps_its_number() {
+        check(history(3, &[4]).before_update(&content(3), 3), 3, false);
+    }
+
+    #[test]
+    fn what_is_known_to_be_later_is_not_forgotten_for_what_was_heard_late() {
+        assert!(history(3, &[]).after(&content(2), 2).is_empty());
+        assert!(history(3, &[4]).after(&content(3), 3).is_empty(), "number 4 may still arrive");
+        assert!(!history(3, &[4]).after(&content(4), 4).is_empty());
     }
 }

@@ -19,8 +19,8 @@ pub(crate) const STATE_PREFIX: &str = "obj-state-";
 /// Key of the data that lists the related objects of an order.
 const INVENTORY: &str = "inventory";
 
-/// Key of the data that says which object the order was, of those that have had its name.
-const ORDER_UID: &str = "order-uid";
+/// Key of the data that says which order it is about, of all that have had its name.
+const ORDER: &str = "order";
 
 /// Key of the data with the highest number given to a content for the order; absent if that is at
 /// most zero. It outlives what it was given to, so that no number is ever given twice.
@@ -29,7 +29,7 @@ const HIGHEST: &str = "highest-revision";
 /// Key of the data that says who has written here, and so may have made something for the order.
 const WRITERS: &str = "writers";
 
-/// Key of the data that says which order has ended.
+/// Key of the data with the UID of an order that has ended.
 const ENDED: &str = "ended";
 
 /// What the data of a Secret may take, in bytes: an API server's limit of 1 MiB, less some room.
@@ -39,6 +39,7 @@ const MOST_BYTES: usize = 1_000_000;
 #[derive(Clone, Debug)]
 pub(super) struct State {
     key: ObjectKey,
+    order: OrderKey,
     labels: Map<String, Value>,
     uid: Option<String>,
     secret: Option<Arc<Value>>,
@@ -94,7 +95,7 @@ impl State {
         let inventory = secret.as_deref().and_then(|secret| data_of(secret, INVENTORY));
         let inventory = inventory.and_then(|data| serde_json::from_slice(&data).ok()).unwrap_or_default();
         let (uid, instance) = (uid.map(Into::into), facts.instance().to_owned());
-        Ok(Self { key, labels, uid, secret, instance, inventory, is_anothers })
+        Ok(Self { key, order: order.clone(), labels, uid, secret, instance, inventory, is_anothers })
     }
 
     pub(super) fn exists(&self) -> bool {
@@ -124,8 +125,8 @@ impl State {
     /// Whether it is about an earlier order of the same name. What was made for that one is still
     /// to be removed at the end, but no change is a change since then.
     fn is_stale(&self) -> bool {
-        let known = self.data(ORDER_UID);
-        known.is_some_and(|known| self.uid.as_ref().is_some_and(|uid| uid.as_bytes() != known))
+        let known: Option<Order> = self.json(ORDER);
+        known.is_some_and(|known| self.uid.as_ref().is_some_and(|uid| *uid != known.uid))
     }
 
     /// Whether the existing agent has synced this related object.
@@ -165,9 +166,11 @@ impl State {
             data.insert(edit.key.clone(), edit.value.as_deref().map_or(Value::Null, encoded));
         }
         if let Some(uid) = &self.uid
-            && self.data(ORDER_UID).as_deref() != Some(uid.as_bytes())
+            && self.json::<Order>(ORDER).is_none_or(|known| known.uid != *uid)
         {
-            data.insert(ORDER_UID.into(), encoded(uid.as_bytes()));
+            let OrderKey { namespace, name, .. } = self.order.clone();
+            let order = Order { uid: uid.clone(), namespace, name };
+            data.insert(ORDER.into(), encoded(&serde_json::to_vec(&order).expect("texts serialize")));
         }
         let mut writers = self.writers().unwrap_or_default();
         if !writers.contains(&self.instance) {
@@ -225,25 +228,23 @@ impl State {
 
     /// Whether all that was made for the order is gone, as far as was known at that time.
     pub(super) fn is_ended(&self) -> bool {
-        let ended: Option<Ended> = self.json(ENDED);
-        ended.is_some_and(|ended| self.uid.as_ref().is_none_or(|uid| *uid == ended.uid))
+        let ended = self.data(ENDED);
+        ended.is_some_and(|ended| self.uid.as_ref().is_none_or(|uid| uid.as_bytes() == ended))
     }
 
     /// The write with which the order ends; none if nothing is remembered of it, or it has ended.
     ///
     /// Nobody but whoever asks has made anything: then all is forgotten. Otherwise something may
     /// still arrive that another one has sent, so it is remembered for a while what to take away.
-    pub(super) fn end(&self, order: &OrderKey, must_stay: bool) -> Result<Option<Command>, Stop> {
+    pub(super) fn end(&self, must_stay: bool) -> Result<Option<Command>, Stop> {
         if !self.exists() || self.is_ended() {
             return Ok(None);
         }
         if !must_stay && self.is_own() {
             return Ok(self.delete());
         }
-        let OrderKey { namespace, name, .. } = order.clone();
-        let ended = Ended { uid: self.uid.clone().unwrap_or_default(), namespace, name };
-        let json = serde_json::to_vec(&ended).expect("texts serialize");
-        self.save(&[Edit { key: ENDED.into(), value: Some(json) }]).map(Some)
+        let uid = self.uid.clone().unwrap_or_default().into_bytes();
+        self.save(&[Edit { key: ENDED.into(), value: Some(uid) }]).map(Some)
     }
 
     /// Forgets everything about the order, unless there is something that whoever asks does not know.
@@ -371,17 +372,17 @@ fn related_data_key(from: &ObjectKey, entry: &Entry) -> String {
     format!("{}.{}", legacy_data_key(from), &copy[..hash::SHORT])
 }
 
-/// An order that has ended; the labels of the state say where it was.
+/// An order; the labels of its state say in which workspace it is.
 #[derive(Serialize, Deserialize)]
-struct Ended {
+struct Order {
     uid: String,
     namespace: Option<String>,
     name: String,
 }
 
-/// The order that has ended, if this is what is remembered of one.
-pub(crate) fn ended_order(plan: &Plan, secret: &Value) -> Option<OrderKey> {
-    let Ended { namespace, name, .. } = serde_json::from_slice(&data_of(secret, ENDED)?).ok()?;
+/// The order that a state is about, if it says so and is one of this plan.
+pub(crate) fn order_of_state(plan: &Plan, secret: &Value) -> Option<OrderKey> {
+    let Order { namespace, name, .. } = serde_json::from_slice(&data_of(secret, ORDER)?).ok()?;
     let order = OrderKey { cluster: object::label(secret, wire::CLUSTER_LABEL)?.parse().ok()?, namespace, name };
     (secret_key(&plan.state_namespace, &plan.remote, &order).name == object::name(secret)).then_some(order)
 }

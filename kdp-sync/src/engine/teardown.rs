@@ -78,7 +78,7 @@ pub(super) fn teardown(
     let release = ownership::release(plan, plan.order_object(key), order);
     // Where an order may come to match no more, the state is what says that it is this agent's.
     let is_evidence = held == Held::ByEvidence || plan.is_filtered();
-    let end = state.end(key, is_evidence || facts.is_in_doubt(key))?;
+    let end = state.end(is_evidence || facts.is_in_doubt(key))?;
     Ok(act(end.map_or_else(|| vec![deleted, release], |end| vec![end])))
 }
 

@@ -13,7 +13,7 @@ use crate::{
     api::{PublishedResourceSpec, Scope},
     engine::{
         Command, Evidence, Facts, FoundKind, Kinds, Next, ObjectKey, OrderKey, Part, Place, Plan, PlanOptions, Problem,
-        Propagation, Query, World, copy, decide, merge, needed_kinds,
+        Propagation, Query, World, copy, decide, merge, needed_kinds, state,
     },
     object::{self, ResourceType},
     publish::Projection,
@@ -262,13 +262,14 @@ impl Sim {
     /// The agent looks at every order once.
     pub(super) fn pass(&mut self) {
         self.problems.clear();
-        let orders: Vec<_> = self
+        let orders: BTreeSet<_> = self
             .objects
             .keys()
             .filter_map(|key| match &key.place {
                 Place::Workspace(cluster) if *key.types == resource() => Some(order(cluster.as_str(), &key.name)),
                 _ => None,
             })
+            .chain(self.objects.values().filter_map(|object| state::order_of_state(&self.plan, object)))
             .collect();
         for order in orders {
             if self.reconcile(&order).is_err() {
