@@ -96,13 +96,8 @@ impl Fleet {
             "metadata": {"name": "databases"}, "spec": published,
         });
         resources.create(&PostParams::default(), &serde_json::from_value(resource)?).await?;
-        let mut fleet = Self {
-            control_plane,
-            service_cluster,
-            tenants: Vec::with_capacity(workspaces),
-            requests: None,
-            wire,
-        };
+        let mut fleet =
+            Self { control_plane, service_cluster, tenants: Vec::with_capacity(workspaces), requests: None, wire };
         let agent = fleet.agent(32).await?;
         eventually(async || {
             let resource = resources.get("databases").await?;

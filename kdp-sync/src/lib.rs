@@ -77,5 +77,5 @@ pub use api::install_crds;
 pub use diagnostic::Diagnostic;
 pub use health::{Check, Health};
 pub use lease::LeaseOptions;
-pub use plain::PlainCluster;
 pub use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, Metrics};
+pub use plain::PlainCluster;

@@ -144,8 +144,7 @@ impl TryFrom<AgentFlags> for Settings {
             }
         };
         let namespace = faults.required("namespace", given(flags.namespace));
-        let agent_name =
-            given(flags.agent_name).or(default_name).map(|name| faults.checked(agent_name(name)));
+        let agent_name = given(flags.agent_name).or(default_name).map(|name| faults.checked(agent_name(name)));
         let disabled = faults.checked(controllers(&flags.disabled_controllers));
         let format = faults.checked(log_format(&flags.log_format));
         let overrides = flags.apiexport_hostport_override.iter().map(|pair| shard_override(pair)).collect();

@@ -21,7 +21,7 @@ use tokio::{net::TcpListener, sync::Mutex};
 
 use super::{
     case::definition,
-    object::{api, create, create_secret, gone, delete, secrets, seen, value},
+    object::{api, create, create_secret, delete, gone, secrets, seen, value},
     program::{NAMESPACE, Program},
     shared::{eventually, run},
     site::{PROVIDER, Site},

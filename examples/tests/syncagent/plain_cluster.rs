@@ -59,8 +59,7 @@ fn copies(site: &Site) -> Api<DynamicObject> {
 }
 
 async fn order(site: &Site, name: &str) -> String {
-    let order =
-        json!({"apiVersion": OFFERED, "kind": "Widget", "metadata": {"name": name}, "spec": {"size": 1}});
+    let order = json!({"apiVersion": OFFERED, "kind": "Widget", "metadata": {"name": name}, "spec": {"size": 1}});
     eventually("it can be ordered", async || {
         orders(site).create(&Default::default(), &serde_json::from_value(order.clone()).unwrap()).await.ok()
     })

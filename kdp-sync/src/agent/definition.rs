@@ -46,7 +46,10 @@ pub(super) async fn own_definition(
 ) -> Result<Option<CustomResourceDefinition>, Refusal> {
     let api: Api<CustomResourceDefinition> = Api::all(tenants.clone());
     let existing = in_time("get CustomResourceDefinition", name, api.get_opt(name)).await?;
-    if existing.as_ref().is_some_and(|existing| existing.annotations().get(wire::AGENT_NAME).is_none_or(|of| of != agent)) {
+    if existing
+        .as_ref()
+        .is_some_and(|existing| existing.annotations().get(wire::AGENT_NAME).is_none_or(|of| of != agent))
+    {
         let message = format!(
             "the tenants' cluster has a CustomResourceDefinition {name} that this agent has not made; give tenants \
              another group or kind"

@@ -224,7 +224,9 @@ impl Publisher {
             plan = plan.with_own_finalizer();
         }
         if self.options.is_direct && spec.enable_workspace_paths {
-            return Err(vec![Diagnostic::new("spec.enableWorkspacePaths", "the tenants' cluster has no workspaces")].into());
+            return Err(
+                vec![Diagnostic::new("spec.enableWorkspacePaths", "the tenants' cluster has no workspaces")].into()
+            );
         }
         let fault = |fault| vec![fault];
         let schema = resource_schema(&projection, &self.options.name).map_err(fault)?;

@@ -48,7 +48,13 @@ impl Topology {
                 Some(cluster) => cluster.clone(),
                 None => cluster_itself(&client, path).await?,
             };
-            return Ok(Self { provider: client, cluster, export: String::new(), slice: None, direct: Some(path.clone()) });
+            return Ok(Self {
+                provider: client,
+                cluster,
+                export: String::new(),
+                slice: None,
+                direct: Some(path.clone()),
+            });
         }
         let Some(name) = endpoint_slice else {
             let cluster = cluster_of(&client, path).await?;

@@ -6,7 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use kdp_core::{Endpoint, Error, ErrorKind, ExportUrl, Identity, LogicalClusterName, SharedControlPlane, WorkspacePath};
+use kdp_core::{
+    Endpoint, Error, ErrorKind, ExportUrl, Identity, LogicalClusterName, SharedControlPlane, WorkspacePath,
+};
 use kube::Client;
 use parking_lot::Mutex;
 use tokio::sync::watch;

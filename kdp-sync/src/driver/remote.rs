@@ -103,7 +103,9 @@ impl Remote {
             Some(Err(_)) => late(op, key),
             None => Error::new(ErrorKind::Unavailable, op, key, "its API server is down; it is tried again soon"),
         };
-        tracing::Span::current().record("error.kind", tracing::field::debug(error.kind())).record("otel.status_code", "ERROR");
+        tracing::Span::current()
+            .record("error.kind", tracing::field::debug(error.kind()))
+            .record("otel.status_code", "ERROR");
         Err(error)
     }
 

@@ -150,8 +150,8 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(step: Step, number: u64, is_noted: bool) {
-        assert_eq!((step.number, !step.note.is_empty()), (number, is_noted));
+    fn check(Step { number, note }: Step, expected: u64, is_noted: bool) {
+        assert_eq!((number, !note.is_empty()), (expected, is_noted));
     }
 
     #[test]

@@ -188,7 +188,13 @@ pub(super) fn remove_copy(
     Ok(Removal::Done)
 }
 
-pub(super) fn let_go(plan: &Plan, entry: &Entry, order: &OrderKey, state: &State, facts: &Facts<'_>) -> Result<Removal, Stop> {
+pub(super) fn let_go(
+    plan: &Plan,
+    entry: &Entry,
+    order: &OrderKey,
+    state: &State,
+    facts: &Facts<'_>,
+) -> Result<Removal, Stop> {
     if entry.origin == Side::Service {
         return Ok(Removal::Done);
     }

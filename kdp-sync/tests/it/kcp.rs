@@ -159,10 +159,8 @@ async fn an_order_in_a_cluster_of_the_real_kube_apiserver_is_synced_without_an_e
     for child in ["tenants", "service"] {
         workspace(&client(&format!("root:{name}")), child).await;
     }
-    let clusters = Clusters {
-        tenants: client(&format!("root:{name}:tenants")),
-        service: client(&format!("root:{name}:service")),
-    };
+    let clusters =
+        Clusters { tenants: client(&format!("root:{name}:tenants")), service: client(&format!("root:{name}:service")) };
     kdp_sync::install_crds(&clusters.service).await.unwrap();
     let definition = serde_json::from_value(definition()).unwrap();
     kdp_core::api::install_crd(&clusters.service, &definition, "test").await.unwrap();

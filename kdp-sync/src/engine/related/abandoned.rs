@@ -5,7 +5,6 @@
 
 use serde_json::Value;
 
-use super::Related;
 use crate::{
     engine::{
         Evidence, Facts, Stop,
@@ -16,35 +15,27 @@ use crate::{
     object,
 };
 
-impl Related {
-    /// Whether the copy was made for another order, which is there to stay and has no use for it.
-    pub(super) fn is_abandoned(
-        &self,
-        copy: &Value,
-        entry: &Entry,
-        order: &Order<'_>,
-        facts: &Facts<'_>,
-    ) -> Result<bool, Stop> {
-        let Order { plan, key, path, .. } = *order;
-        let Some((other, identifier)) = ownership::marked_for(plan, &key.cluster, copy) else { return Ok(false) };
-        let Some(related) = plan.related.iter().find(|related| related.identifier == identifier) else {
-            return Ok(false);
-        };
-        // Of one that is about to end, the copy is about to be removed.
-        let alive = facts.get(&plan.order_object(&other), Evidence::Heard)?.filter(|order| !object::is_deleting(order));
-        let Some(alive) = alive else { return Ok(false) };
-        if !is_wanted(plan, &other, &alive, facts)? {
-            // It may be another agent's, and needed.
-            return Ok(false);
-        }
-        let state = State::load(plan, &other, object::uid(&alive), facts)?;
-        let copies = ownership::copies(plan, &other, &state, facts, Evidence::Heard)?;
-        let Some(copy) = copies.first() else { return Ok(false) };
-        let other = Order { plan, key: &other, path, order: &alive, copy };
-        match related.resolve(&other, facts) {
-            Ok(pairs) => Ok(!pairs.iter().any(|(_, to)| *to == entry.to)),
-            Err(look @ Stop::Look(_)) => Err(look),
-            Err(_) => Ok(false),
-        }
+/// Whether the copy was made for another order, which is there to stay and has no use for it.
+pub(super) fn is_abandoned(copy: &Value, entry: &Entry, order: &Order<'_>, facts: &Facts<'_>) -> Result<bool, Stop> {
+    let Order { plan, key, path, .. } = *order;
+    let Some((other, identifier)) = ownership::marked_for(plan, &key.cluster, copy) else { return Ok(false) };
+    let Some(related) = plan.related.iter().find(|related| related.identifier == identifier) else {
+        return Ok(false);
+    };
+    // Of one that is about to end, the copy is about to be removed.
+    let alive = facts.get(&plan.order_object(&other), Evidence::Heard)?.filter(|order| !object::is_deleting(order));
+    let Some(alive) = alive else { return Ok(false) };
+    if !is_wanted(plan, &other, &alive, facts)? {
+        // It may be another agent's, and needed.
+        return Ok(false);
+    }
+    let state = State::load(plan, &other, object::uid(&alive), facts)?;
+    let copies = ownership::copies(plan, &other, &state, facts, Evidence::Heard)?;
+    let Some(copy) = copies.first() else { return Ok(false) };
+    let other = Order { plan, key: &other, path, order: &alive, copy };
+    match related.resolve(&other, facts) {
+        Ok(pairs) => Ok(!pairs.iter().any(|(_, to)| *to == entry.to)),
+        Err(look @ Stop::Look(_)) => Err(look),
+        Err(_) => Ok(false),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Related;
+use super::{Related, abandoned::is_abandoned};
 use crate::{
     api::Side,
     engine::{
@@ -132,7 +132,7 @@ impl Related {
         }
         let is_legacy = is_legacy_related(&existing, &from, entry, state);
         let is_own = is_legacy || is_own_related(order.plan, &existing, order.key, entry, state);
-        if !is_own && !self.is_abandoned(&existing, entry, order, facts)? {
+        if !is_own && !is_abandoned(&existing, entry, order, facts)? {
             tracing::debug!(%to, "related.not_ours");
             return Err(Stop::Refused(
                 "an object that was not made for this order has the name of its copy, and is left alone",

@@ -72,7 +72,11 @@ pub(super) fn after(
         Removal::Act(commands) => Ok(Some(commands)),
         Removal::Wait => Ok(None),
         // It stays known until nothing can arrive any more that somebody else has sent for it.
-        Removal::Done if !(state.is_own() && !facts.is_in_doubt(order.key)) && !facts.is_quiet(order.key, Some(entry)) => Ok(None),
+        Removal::Done
+            if (!state.is_own() || facts.is_in_doubt(order.key)) && !facts.is_quiet(order.key, Some(entry)) =>
+        {
+            Ok(None)
+        }
         Removal::Done => {
             let rest: Vec<_> = state.inventory().iter().filter(|other| *other != entry).cloned().collect();
             let mut edits = vec![Edit::inventory(&rest)];

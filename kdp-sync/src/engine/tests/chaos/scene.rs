@@ -120,7 +120,7 @@ impl Scene {
             Action::TakeOver { agent } => {
                 let plan = self.agents[agent % self.agents.len()].0;
                 if self.agents.len() < MOST_AGENTS * self.shape.plans.len() {
-                        self.agents.insert(0, (plan, Agent::start(self.shape.plans[plan].clone(), &self.sides)));
+                    self.agents.insert(0, (plan, Agent::start(self.shape.plans[plan].clone(), &self.sides)));
                 }
             }
             Action::Retire => self.retire(),
