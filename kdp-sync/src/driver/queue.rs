@@ -105,6 +105,11 @@ impl Queue {
         }
     }
 
+    /// Whether there is something that could be worked on.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.state.lock().turns.is_empty()
+    }
+
     /// The order whose turn it is; it counts as running until [`Queue::done`].
     pub(super) fn take(&self) -> Option<OrderKey> {
         self.state.lock().take(self.share)

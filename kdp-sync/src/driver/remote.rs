@@ -12,6 +12,7 @@ use kube::{
     core::{Request, Selector},
 };
 use parking_lot::Mutex;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 
 use super::{breaker::Breaker, endpoints::Endpoints, sent::Sent};
@@ -72,12 +73,12 @@ impl Remote {
         verb = op, kind = key.types.kind, side = ?super::world::side_of(&key.place), otel.kind = "client",
         http.response.status_code, error.kind, otel.status_code
     ))]
-    async fn request(
+    async fn send<T: DeserializeOwned>(
         &self,
         op: &'static str,
         key: &ObjectKey,
         build: impl FnOnce(Request) -> Result<http::Request<Vec<u8>>, kube::core::request::Error>,
-    ) -> Result<Value, Error> {
+    ) -> Result<T, Error> {
         let client = self.client(&key.place)?;
         let path = DynamicObject::url_path(&key.types.api_resource(), key.namespace.as_deref());
         let request = build(Request::new(path))
@@ -87,13 +88,13 @@ impl Remote {
             Place::Workspace(_) => (&self.0.workspaces_breaker, false),
         };
         // A tenant may be able to delay the requests to his workspace, but not to drop connections.
-        let is_silence = |answer: &Result<kube::Result<Sent>, _>| match answer {
+        let is_silence = |answer: &Result<kube::Result<T>, _>| match answer {
             Ok(answer) => matches!(answer, Err(kube::Error::HyperError(_) | kube::Error::Service(_))),
             Err(tokio::time::error::Elapsed { .. }) => is_service,
         };
-        let request = tokio::time::timeout(REQUEST_DEADLINE, client.request::<Sent>(request));
+        let request = tokio::time::timeout(REQUEST_DEADLINE, client.request::<T>(request));
         let error = match breaker.guard(request, is_silence).await {
-            Some(Ok(Ok(sent))) => return Ok(sent.object),
+            Some(Ok(Ok(answer))) => return Ok(answer),
             Some(Ok(Err(error))) => {
                 if let kube::Error::Api(status) = &error {
                     tracing::Span::current().record("http.response.status_code", status.code);
@@ -107,6 +108,15 @@ impl Remote {
             .record("error.kind", tracing::field::debug(error.kind()))
             .record("otel.status_code", "ERROR");
         Err(error)
+    }
+
+    async fn request(
+        &self,
+        op: &'static str,
+        key: &ObjectKey,
+        build: impl FnOnce(Request) -> Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<Value, Error> {
+        Ok(self.send::<Sent>(op, key, build).await?.object)
     }
 
     /// Completes once both sides may be sent requests; cancel-safe.
@@ -155,6 +165,11 @@ impl Remote {
             self.0.namespaces.lock().remove(&(key.place.clone(), namespace.clone()));
         }
         created
+    }
+
+    /// Makes an object that nobody here looks at again.
+    pub(super) async fn tell(&self, key: &ObjectKey, object: &Value) -> Result<(), Error> {
+        self.send::<IgnoredAny>("create", key, |request| request.create(&params(), bytes(object))).await.map(drop)
     }
 
     pub(crate) async fn patch(&self, key: &ObjectKey, patch: &Value) -> Result<Value, Error> {

@@ -15,6 +15,12 @@ use crate::{
 /// How many events are written at once: few, so that they give way to orders.
 pub(super) const WRITERS: usize = 2;
 
+/// How long an event gives way to orders that could be worked on.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// How often somebody who gives way looks whether it is still needed.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// How long events that wait are still written when the sync stops.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -26,6 +32,7 @@ pub(super) async fn write(shared: Arc<Shared>, shutdown: CancellationToken) {
             next = shared.news.next() => next,
             () = shutdown.cancelled() => break,
         };
+        shared.give_way().await;
         shared.write_event(&types, workspace, &event).await;
     }
     let rest = async {
@@ -38,6 +45,17 @@ pub(super) async fn write(shared: Arc<Shared>, shutdown: CancellationToken) {
 }
 
 impl Shared {
+    /// Waits for a while as long as there is something better to do.
+    async fn give_way(&self) {
+        let wait = async {
+            while self.queue.has_ready() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        // Whatever there is to do, in the end something is told.
+        let _ = tokio::time::timeout(PATIENCE, wait).await;
+    }
+
     async fn write_event(&self, types: &Arc<ResourceType>, workspace: LogicalClusterName, event: &Value) {
         let key = ObjectKey {
             place: Place::Workspace(workspace),
@@ -45,7 +63,7 @@ impl Shared {
             namespace: object::namespace(event).map(Into::into),
             name: object::name(event).into(),
         };
-        if let Err(error) = self.remote.create(&key, event).await {
+        if let Err(error) = self.remote.tell(&key, event).await {
             tracing::debug!(%key, error = %Chain(&error), "event.failed");
         }
     }

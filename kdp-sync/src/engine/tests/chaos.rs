@@ -11,6 +11,7 @@
 mod action;
 mod agent;
 mod fixed_point;
+mod found;
 mod guard;
 mod model;
 mod scene;
