@@ -187,7 +187,7 @@ async fn throughput(arguments: &Arguments) -> Outcome<()> {
         arguments.orders, arguments.workspaces, arguments.transport
     );
     println!(
-        "            {:.0} orders/s, {:.0?} of the cores each",
+        "            {:.0} orders/s, {:.1?} of the cores each",
         real(arguments.orders) / took.as_secs_f64(),
         cpu / count
     );
