@@ -243,7 +243,7 @@ impl Shared {
             Outcome::Settled | Outcome::CutOff => (PassOutcome::Settled, Ended::Settled),
             Outcome::Failed(delay) => (PassOutcome::Failed, Ended::Failed(delay)),
             Outcome::Unfinished => (PassOutcome::Settled, Ended::Unfinished),
-            Outcome::Waiting(rest) => (PassOutcome::Settled, Ended::Failed(rest)),
+            Outcome::Waiting(rest) => (PassOutcome::Settled, Ended::Waiting(rest)),
         };
         self.metrics.passed(outcome);
         if let Some(heard) = self.queue.done(order, ended) {

@@ -24,6 +24,8 @@ pub(super) enum Ended {
     Unfinished,
     /// It is to be tried again after this long, or when something changes.
     Failed(Duration),
+    /// It has settled, but is to be looked at again after this long.
+    Waiting(Duration),
 }
 
 /// Orders with something to do: each at most once, and never two passes of one at a time.
@@ -121,22 +123,28 @@ impl Queue {
         let mut state = self.state.lock();
         let heard = state.end(order, self.share)?;
         let again = state.again.remove(order);
-        if let Ended::Failed(delay) = ended {
-            let now = Instant::now();
-            state.wait(order.clone(), Due { at: now + delay, began: now, is_hurried: false, heard });
-            if again.is_some() {
-                state.hurry(order, now);
-            }
-        } else {
+        let now = Instant::now();
+        let later = |delay| Due { at: now + delay, began: now, is_hurried: false, heard };
+        if !matches!(ended, Ended::Failed(_)) {
             state.hurried.remove(order);
-            let heard = if ended == Ended::Unfinished { Some(heard) } else { again };
-            if let Some(heard) = heard {
-                state.queue(order.clone(), heard, self.share);
+        }
+        match ended {
+            Ended::Failed(delay) => {
+                state.wait(order.clone(), later(delay));
+                if again.is_some() {
+                    state.hurry(order, now);
+                }
             }
+            Ended::Unfinished => state.queue(order.clone(), heard, self.share),
+            Ended::Settled | Ended::Waiting(_) => match (again, ended) {
+                (Some(heard), _) => state.queue(order.clone(), heard, self.share),
+                (None, Ended::Waiting(delay)) => state.wait(order.clone(), later(delay)),
+                (None, _) => {}
+            },
         }
         drop(state);
         self.changed.notify_one();
-        (ended == Ended::Settled).then_some(heard)
+        matches!(ended, Ended::Settled | Ended::Waiting(_)).then_some(heard)
     }
 
     /// How many orders wait for their turn.

@@ -16,12 +16,12 @@ use super::{
     related::former,
     state::State,
     status::copy_status,
-    teardown::teardown,
+    teardown::{self, Removal, teardown},
 };
 use crate::{
     api::Side,
     object::{self, ResourceType},
-    template,
+    template, wire,
 };
 
 /// The next step for an order. Parts in `failed` are left out: their reads or writes failed in
@@ -75,8 +75,11 @@ fn step(plan: &Plan, key: &OrderKey, facts: &Facts<'_>, failed: &BTreeSet<Part>)
         return teardown(plan, key, &order, held, &state, facts, failed);
     }
     // Whoever has ended it knows of its deletion, and it will be heard of here, too.
-    if state.is_ended() || !is_wanted(plan, key, &order, facts)? {
+    if state.is_ended() {
         return nothing;
+    }
+    if !is_wanted(plan, key, &order, facts)? {
+        return let_go_of_originals(plan, key, &state, &copies, facts);
     }
     if state.is_anothers {
         let message = "another agent remembers the order in the same namespace; give each agent its own";
@@ -127,6 +130,26 @@ fn step(plan: &Plan, key: &OrderKey, facts: &Facts<'_>, failed: &BTreeSet<Part>)
     }
     let order = Order { plan, key, path: &path, order: &order, copy: &copy };
     Ok(related(&order, &state, facts, failed, problems))
+}
+
+/// Lets go of what an order holds in its workspace that is left as it is: nobody else would end the
+/// deletion of a held object. The copies stay; the originals are held again once the order matches.
+fn let_go_of_originals(
+    plan: &Plan,
+    key: &OrderKey,
+    state: &State,
+    copies: &[Arc<Value>],
+    facts: &Facts<'_>,
+) -> Result<Next, Stop> {
+    // Where agents keep their state in the same place, another one may serve the order.
+    if copies.iter().any(|copy| object::label(copy, wire::AGENT_NAME) == Some(&plan.agent)) {
+        for entry in state.inventory() {
+            if let Removal::Act(commands) = teardown::let_go(plan, entry, key, state, facts)? {
+                return Ok(act(commands));
+            }
+        }
+    }
+    Ok(Next::Settled(Vec::new()))
 }
 
 /// What is noted before the copy is made, if it can be made.

@@ -47,6 +47,27 @@ async fn a_workspace_has_no_more_than_its_share_of_passes_at_a_time() {
     assert_eq!(next(&queue).await.unwrap(), "a|/3");
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_order_that_is_to_be_looked_at_again_waits_and_hears_of_changes_meanwhile() {
+    let (queue, wait) = (Queue::new(SHARE), Ended::Waiting(Duration::from_secs(60)));
+    queue.push(order("a", "1"));
+    for _ in 0..20 {
+        assert!(next(&queue).await.is_some());
+        assert!(queue.done(&order("a", "1"), wait).is_some());
+        assert_eq!(next(&queue).await, None);
+        // However often something changes: it has not failed.
+        queue.push(order("a", "1"));
+    }
+    assert!(next(&queue).await.is_some());
+    queue.done(&order("a", "1"), wait);
+    tokio::time::advance(Duration::from_secs(59)).await;
+    assert_eq!(next(&queue).await, None);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    assert!(next(&queue).await.is_some());
+    queue.done(&order("a", "1"), Ended::Settled);
+    assert_eq!(next(&queue).await, None);
+}
+
 #[tokio::test]
 async fn an_order_never_runs_twice_at_a_time_and_no_change_is_lost() {
     let queue = Queue::new(SHARE);

@@ -133,8 +133,7 @@ fn check_config(scene: &mut Scene, at: usize, config: usize) -> Result<(), Strin
         return if copy.is_none() || has_unwanted(scene) { Ok(()) } else { Err("its copy is left without it".into()) };
     };
     if object::is_deleting(&source) {
-        // An order that stopped matching is left as it is, with all that it holds.
-        return if has_unwanted(scene) { Ok(()) } else { Err("its deletion does not end".into()) };
+        return Err("its deletion does not end".into());
     }
     let id = scene.config_id(at, config);
     scene.configs.entry(id).or_default().check_source(&source)?;
