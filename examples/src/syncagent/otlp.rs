@@ -3,8 +3,16 @@
 //! What is configured elsewhere by environment variables is configured by them here, too: the
 //! collector's address and headers, the service's name, the sampler, the size of the queue. Spans
 //! that find the queue full are dropped, so a collector out of reach costs nothing but its spans.
+//!
+//! Events are not exported: what an API server says of an object may quote it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use http::{Request, Response};
@@ -27,12 +35,18 @@ use opentelemetry_sdk::{
 use tokio::runtime::Handle;
 use tracing::{Span, Subscriber};
 use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt};
-use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
+use tracing_subscriber::{
+    Layer,
+    filter::{FilterExt, Targets, filter_fn},
+    registry::LookupSpan,
+};
 
 /// What the agent is called where `OTEL_SERVICE_NAME` does not say otherwise.
 const SERVICE: &str = "kdp-syncagent";
 /// Answers of collectors are short.
 const LONGEST_ANSWER: usize = 64 * 1024;
+/// How long a collector may take to answer where nothing else is said.
+const DEADLINE: Duration = Duration::from_secs(10);
 /// How long the last spans may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -53,7 +67,7 @@ impl Spans {
         let client = HyperClient::builder(TokioExecutor::new()).build(connector);
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(Carrier { client, runtime: Handle::current() })
+            .with_http_client(Carrier { client, runtime: Handle::current(), is_warned: Arc::default() })
             .build()
             .map_err(|e| wrong("no collector can be reached by them").with_source(e))?;
         let mut resource = Resource::builder();
@@ -66,7 +80,8 @@ impl Spans {
     /// Takes in the spans of this platform, and no others: those of libraries have no end.
     pub(super) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> impl Layer<S> + use<S> {
         let tracer = self.0.tracer(SERVICE);
-        let ours = Targets::new().with_target("kdp_sync", tracing::Level::DEBUG);
+        let ours =
+            Targets::new().with_target("kdp_sync", tracing::Level::DEBUG).and(filter_fn(|metadata| metadata.is_span()));
         layer_of(tracer).with_filter(ours)
     }
 
@@ -88,6 +103,8 @@ fn layer_of<S: Subscriber + for<'a> LookupSpan<'a>>(tracer: SdkTracer) -> OpenTe
 struct Carrier {
     client: HyperClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
     runtime: Handle,
+    /// Whether it was told that the collector is out of reach, since it last was not.
+    is_warned: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -97,10 +114,25 @@ impl HttpClient for Carrier {
         let send = async move {
             let (head, body) = client.request(request.map(Full::new)).await?.into_parts();
             let body = Limited::new(body, LONGEST_ANSWER).collect().await?.to_bytes();
-            Ok(Response::from_parts(head, body))
+            Ok::<_, HttpError>(Response::from_parts(head, body))
         };
-        self.runtime.spawn(send).await?
+        // A collector that never answers must not be waited for for ever.
+        let sent = self.runtime.spawn(async move { tokio::time::timeout(deadline(), send).await? }).await?;
+        let is_well = sent.as_ref().is_ok_and(|answer: &Response<Bytes>| answer.status().is_success());
+        if !self.is_warned.swap(!is_well, Ordering::Relaxed) && !is_well {
+            let status = sent.as_ref().map(|answer| answer.status().as_u16()).ok();
+            let error = sent.as_ref().err().map(ToString::to_string);
+            tracing::warn!(status, error, "spans.refused");
+        }
+        sent
     }
+}
+
+/// How long a collector may take to answer, in the milliseconds that the environment gives.
+fn deadline() -> Duration {
+    let variables = ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"];
+    let given = variables.iter().find_map(|name| std::env::var(name).ok()?.parse().ok());
+    given.map_or(DEADLINE, Duration::from_millis)
 }
 
 /// The same client, which tells API servers to which span a request belongs.

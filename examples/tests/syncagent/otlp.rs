@@ -21,7 +21,7 @@ use tokio::{net::TcpListener, sync::Mutex};
 
 use super::{
     case::definition,
-    object::{api, create, create_secret, delete, gone, secrets, seen, value},
+    object::{api, create, create_secret, delete, gone, patch, secrets, seen, value},
     program::{NAMESPACE, Program},
     shared::{eventually, run},
     site::{PROVIDER, Site},
@@ -30,6 +30,8 @@ use super::{
 const GROUP: &str = "inside.example.com";
 const OFFERED: &str = "outside.example.com/v1";
 const PASSWORD: &str = "correct-horse-battery-staple";
+/// A value that the service cluster refuses, and quotes.
+const REFUSED: &str = "tr0ub4d";
 
 /// A collector that keeps what it is sent.
 #[derive(Clone, Debug)]
@@ -100,7 +102,11 @@ fn flags(site: &Site) -> Vec<String> {
 
 /// Runs an order from its beginning to its end while spans go to `collector`, and stops the agent.
 async fn live(site: &Site, collector: SocketAddr) {
-    let definition = serde_json::from_value(definition(GROUP)).unwrap();
+    let mut definition = definition(GROUP);
+    let schema = &mut definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    schema["x-kubernetes-validations"] = json!([{"rule": "!has(self.spec.secret) || size(self.spec.secret) < 9", "messageExpression": "'too long: ' + self.spec.secret"}]);
+    schema["properties"]["spec"]["properties"] = json!({"secret": {"type": "string"}});
+    let definition = serde_json::from_value(definition).unwrap();
     install_crd(&site.service(), &definition, "test").await.unwrap();
     let resources = api(site.service(), None, "syncagent.kcp.io/v1alpha1", "PublishedResource", "publishedresources");
     let resource = json!({
@@ -108,6 +114,7 @@ async fn live(site: &Site, collector: SocketAddr) {
         "spec": {
             "resource": {"apiGroup": GROUP, "kind": "Widget"},
             "projection": {"group": "outside.example.com"},
+            "mutation": {"spec": [{"regex": {"path": "spec.secret", "pattern": "^", "replacement": "refused-"}}]},
             "related": [{
                 "identifier": "credentials", "origin": "service", "kind": "Secret", "cleanup": true,
                 "object": {"template": {"template": "{{ .Object.metadata.name }}-credentials"}},
@@ -135,6 +142,13 @@ async fn live(site: &Site, collector: SocketAddr) {
     create_secret(&secrets(site.service(), "plain"), &format!("{copy}-credentials"), PASSWORD, json!({})).await;
     let delivered = secrets(site.workspace(PROVIDER), "default");
     assert_eq!(value(&seen(&delivered, "w-credentials", |_| true).await), PASSWORD);
+    patch(&orders, "w", json!({"spec": {"secret": REFUSED}})).await;
+    let events = api(site.workspace(PROVIDER), Some("default"), "v1", "Event", "events");
+    eventually("the tenant is told that it is refused", async || {
+        let events = events.list(&Default::default()).await.unwrap();
+        events.items.iter().any(|event| event.data["type"] == "Warning").then_some(())
+    })
+    .await;
     delete(&orders, "w").await;
     gone(&orders, "w").await;
     assert!(agent.terminate().await.success());
@@ -175,7 +189,7 @@ fn the_work_on_an_order_is_told_as_a_tree_of_spans_without_secrets() {
         assert_eq!(collector.services().await.first().map(String::as_str), Some("kdp-syncagent"));
         let received = collector.received.lock().await;
         let encoded = "Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5LXN0YXBsZQ==";
-        for secret in [PASSWORD, encoded] {
+        for secret in [PASSWORD, encoded, REFUSED] {
             let is_told = |body: &Bytes| body.windows(secret.len()).any(|window| window == secret.as_bytes());
             assert!(!received.iter().any(is_told), "{secret} is told");
         }
