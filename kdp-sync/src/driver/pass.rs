@@ -97,6 +97,7 @@ impl Shared {
                 Next::Look(part, query) => match self.look(&query).await {
                     Ok(found) => {
                         self.known.looked_up(&query, &found, By { sync: self, order });
+                        self.miss(order, &query, &found);
                         seen.remember(query, found.into_iter().map(Arc::new).collect());
                     }
                     Err(error) => {
@@ -170,6 +171,18 @@ impl Shared {
         asked.iter().for_each(|key| self.known.ask(key));
         released.iter().for_each(|key| self.known.release(key));
         (next, grew)
+    }
+
+    /// Takes in that the order is not there, although it is known: what a late answer to a write has
+    /// left behind, no watch takes away.
+    fn miss(&self, order: &OrderKey, query: &Query, found: &[Value]) {
+        if let Query::Object(key) = query
+            && found.is_empty()
+            && *key == self.plan.order_object(order)
+            && let Some(ghost) = self.known.order(key)
+        {
+            self.known.gone(key, object::uid(&ghost), By { sync: self, order });
+        }
     }
 
     /// The answer to a write of the order says what it is now.

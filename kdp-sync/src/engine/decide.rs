@@ -74,8 +74,10 @@ fn step(plan: &Plan, key: &OrderKey, facts: &Facts<'_>, failed: &BTreeSet<Part>)
         let held = ownership::held(plan, key, &order, &state, facts, || is_wanted(plan, key, &order, facts))?;
         return teardown(plan, key, &order, held, &state, facts, failed);
     }
-    // Whoever has ended it knows of its deletion, and it will be heard of here, too.
     if state.is_ended() {
+        // Whoever has ended it knows of its deletion. It will be heard of here, too, unless it is
+        // gone and known only from an answer that came late.
+        facts.get(&order_key, Evidence::Seen)?;
         return nothing;
     }
     if !is_wanted(plan, key, &order, facts)? {

@@ -166,6 +166,12 @@ impl Agent {
         match decide(&self.plan, order, &Facts::new(&world), &pass.failed) {
             Next::Look(_, query) => {
                 let found = answer(sides.objects(), &self.plan, &query);
+                if let Query::Object(key) = &query
+                    && *key == self.plan.order_object(order)
+                    && found.is_empty()
+                {
+                    self.known.remove(key);
+                }
                 pass.seen.retain(|(known, _)| *known != query);
                 pass.seen.push((query, found));
             }
