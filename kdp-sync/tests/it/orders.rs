@@ -198,3 +198,28 @@ async fn a_workspace_that_gives_up_its_binding_is_cleaned_up() {
     assert_eq!(world.copy("root:b", "db", |_| true).await.data["spec"]["size"], 1);
     agent.stop().await;
 }
+
+#[test]
+fn an_order_that_ended_in_a_workspace_that_is_empty_now_is_forgotten_by_the_next_agent() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let (world, agent) = World::with_databases(databases_with_credentials()).await;
+        world.order("root:b", "db", json!({"size": 1})).await;
+        world.copy("root:b", "db", |_| true).await;
+        agent.stop().await;
+        // Another process has worked on it, so it is remembered for a while.
+        let agent = world.agent().await;
+        patch(&world.orders("root:b"), "db", json!({"spec": {"size": 2}})).await;
+        world.copy("root:b", "db", |copy| copy.data["spec"]["size"] == 2).await;
+        delete(&world.orders("root:b"), "db").await;
+        gone(&world.orders("root:b"), "db").await;
+        agent.stop().await;
+        let agent = world.agent().await;
+        let states = support::secrets(world.service(), "kdp-sync");
+        let count = async || states.list(&ListParams::default()).await.unwrap().items.len();
+        assert_eq!(count().await, 1);
+        tokio::time::sleep(Duration::from_secs(130)).await;
+        assert_eq!(count().await, 0);
+        agent.stop().await;
+    });
+}
