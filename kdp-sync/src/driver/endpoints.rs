@@ -129,8 +129,10 @@ impl Endpoints {
     pub(super) fn client(&self, cluster: &LogicalClusterName) -> Result<Client, Error> {
         let home = self.0.homes.lock().get(cluster).cloned();
         let current = self.0.current.borrow();
-        // Nothing may have been heard of a workspace since this started, because it is empty.
-        let only = || if current.len() == 1 { current.first().cloned() } else { None };
+        // Nothing may have been heard of a workspace since this started, because it is empty. With
+        // shards, it may as well be at one that is away for now.
+        let is_whole = |address: &&Address| current.len() == 1 && !matches!(address, Address::Shard(_));
+        let only = || current.first().filter(is_whole).cloned();
         let address = home.or_else(only).filter(|address| current.contains(address));
         drop(current);
         let Some(address) = address else {
@@ -203,6 +205,22 @@ mod tests {
         assert_eq!(*made.0.lock(), MOST_CLIENTS, "each is made once");
         (0..10 * MOST_CLIENTS).for_each(reach);
         assert!(endpoints.0.clients.lock().len() <= MOST_CLIENTS);
+    }
+
+    #[tokio::test]
+    async fn a_workspace_that_nothing_was_heard_of_is_where_all_are_and_at_no_shard() {
+        let endpoints = Endpoints::new(Arc::new(Counting::default()), Identity::system_masters());
+        let cluster = "w".parse().unwrap();
+        let shard = Address::Shard("https://shard/services/apiexport/provider/a".parse().unwrap());
+        for (addresses, expected) in [
+            (vec![], false),
+            (vec![address("a")], true),
+            (vec![address("a"), address("b")], false),
+            (vec![shard], false),
+        ] {
+            endpoints.set(addresses.iter().cloned().collect());
+            assert_eq!(endpoints.client(&cluster).is_ok(), expected, "{addresses:?}");
+        }
     }
 
     #[tokio::test]
