@@ -40,6 +40,7 @@ pub mod identity;
 pub mod platform;
 pub mod provider;
 pub mod reconcile;
+pub mod runner;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod workspace;
@@ -50,4 +51,5 @@ pub use error::{Error, ErrorKind, Retry};
 pub use identity::Identity;
 pub use platform::{Platform, RunningPlatform};
 pub use provider::Provider;
+pub use runner::Runner;
 pub use workspace::{LogicalClusterName, WorkspacePath};

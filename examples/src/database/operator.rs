@@ -173,13 +173,13 @@ impl Worker {
         provider: &Arc<dyn Provider>,
     ) -> Result<Observation, Error> {
         for _ in 0..PLANS {
-            let plan = provider.plan(order).await?;
+            let plan = provider.plan(order, &self.epoch.lease().into()).await?;
             seal::seal(&self.client, database, &plan.teardown).await?;
             if plan.changes.is_empty() {
-                return provider.observe(&order.id).await;
+                return provider.observe(&order.id, None).await;
             }
             tracing::info!(database = %order.id, changes = ?plan.changes, "database.apply");
-            match provider.apply(order, &plan.hash, self.epoch.lease()).await {
+            match provider.apply(order, &plan.hash(), &self.epoch.lease().into()).await {
                 Err(error) if error.kind() == ErrorKind::Stale => self.check_epoch().await?,
                 result => return result,
             }
@@ -197,12 +197,12 @@ impl Worker {
         let teardown = match seal::open(database) {
             Some(teardown) => Some(teardown),
             // Somebody took the annotation away; the provider knows as long as anything exists.
-            None => provider.observe(&id).await?.teardown,
+            None => provider.observe(&id, None).await?.teardown,
         };
         if let Some(teardown) = teardown {
             self.report(database, &Observation::new(Phase::Deleting)).await?;
             tracing::info!(database = %id, "database.delete");
-            let observation = match provider.delete(&teardown, self.epoch.lease()).await {
+            let observation = match provider.delete(&teardown, &self.epoch.lease().into()).await {
                 Err(error) if error.kind() == ErrorKind::Stale => {
                     self.check_epoch().await?;
                     return Err(error);
@@ -258,7 +258,7 @@ fn order_id(database: &Database) -> Result<OrderId, Error> {
     let Some(uid) = database.uid() else {
         return Err(Error::new(ErrorKind::Internal, "read", database.name_any(), "the server gave it no UID"));
     };
-    Ok(OrderId { uid, namespace: database.namespace().unwrap_or_default(), name: database.name_any() })
+    Ok(OrderId::new(uid, database.namespace().unwrap_or_default(), database.name_any()))
 }
 
 fn order(database: &Database) -> Result<Order, Error> {
@@ -266,7 +266,7 @@ fn order(database: &Database) -> Result<Order, Error> {
         Error::new(ErrorKind::Internal, "read", database.name_any(), "the spec cannot be written as JSON")
             .with_source(e)
     })?;
-    Ok(Order { id: order_id(database)?, generation: database.metadata.generation.unwrap_or_default(), spec })
+    Ok(Order::new(order_id(database)?, database.metadata.generation.unwrap_or_default(), spec))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use std::{
 
 use kdp_core::{
     Error, ErrorKind,
-    provider::{InventoryItem, Lease, OrderId, PlanHash, Teardown},
+    provider::{Lease, OrderId, PlanHash, Teardown},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -120,7 +120,7 @@ impl Place {
         let names = names().map_err(|e| unavailable("list", self.base.display(), e))?;
         let id = |name: std::ffi::OsString| {
             let uid = name.to_string_lossy().into_owned();
-            OrderId { name: uid.clone(), uid, namespace: String::new() }
+            OrderId::new(uid.clone(), "", uid)
         };
         Ok(names.into_iter().map(id).collect())
     }
@@ -238,12 +238,12 @@ impl Turn<'_> {
 
 /// The teardown record of an order whose real things all lie in its directory.
 pub(super) fn teardown(id: &OrderId, kind: &str) -> Teardown {
-    Teardown { id: id.clone(), inventory: vec![InventoryItem { kind: kind.into(), id: id.uid.clone() }] }
+    Teardown::new(id).with_item(kind, &id.uid)
 }
 
 /// Refuses a record that names anything but its own order: it decides what is deleted.
 pub(super) fn check_teardown(record: &Teardown, kind: &str) -> Result<(), Error> {
-    if *record == teardown(&record.id, kind) {
+    if record.names_same(&teardown(&record.id, kind)) {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Invalid, "tear down", &record.id, format!("the record is not of one {kind}")))

@@ -11,7 +11,9 @@ use std::{
 use async_trait::async_trait;
 use kdp_core::{
     Error, ErrorKind, Provider,
-    provider::{Change, ChangeAction, Lease, Observation, Order, OrderId, Output, Phase, Plan, PlanHash, Teardown},
+    provider::{
+        Change, ChangeAction, Lease, Observation, Order, OrderId, Output, Phase, Plan, PlanHash, Run, Teardown,
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -118,18 +120,19 @@ impl Provider for PostgresProvider {
         NAME
     }
 
-    async fn plan(&self, order: &Order) -> Result<Plan, Error> {
+    async fn plan(&self, order: &Order, _: &Run) -> Result<Plan, Error> {
         let (shared, order) = (self.0.clone(), order.clone());
         blocking(move || shared.plan(&order)).await
     }
 
-    async fn apply(&self, order: &Order, plan: &PlanHash, lease: Lease) -> Result<Observation, Error> {
+    async fn apply(&self, order: &Order, plan: &PlanHash, run: &Run) -> Result<Observation, Error> {
+        let lease = run.lease;
         let (shared, work, plan) = (self.0.clone(), order.clone(), plan.clone());
         blocking(move || shared.apply(&work, &plan, lease)).await?;
-        self.observe(&order.id).await
+        self.observe(&order.id, None).await
     }
 
-    async fn observe(&self, order: &OrderId) -> Result<Observation, Error> {
+    async fn observe(&self, order: &OrderId, _: Option<&Teardown>) -> Result<Observation, Error> {
         let (shared, id) = (self.0.clone(), order.clone());
         match blocking(move || shared.evidence(&id)).await? {
             Evidence::Sure(observation) => Ok(observation),
@@ -140,7 +143,8 @@ impl Provider for PostgresProvider {
         }
     }
 
-    async fn delete(&self, record: &Teardown, lease: Lease) -> Result<Observation, Error> {
+    async fn delete(&self, record: &Teardown, run: &Run) -> Result<Observation, Error> {
+        let lease = run.lease;
         let (shared, record) = (self.0.clone(), record.clone());
         blocking(move || shared.delete(&record, lease)).await
     }
@@ -213,7 +217,7 @@ impl Shared {
             Found::Nothing | Found::Begun => None,
             Found::Deleting => return Err(being_removed(&order.id)),
         };
-        if record.as_ref().is_none_or(|record| record.plan != *plan) && self.plan(order)?.hash != *plan {
+        if record.as_ref().is_none_or(|record| record.plan != *plan) && self.plan(order)?.hash() != *plan {
             return Err(Error::new(ErrorKind::Stale, "apply", &order.id, "the plan is no longer current"));
         }
         let failed = |e| unavailable("make", &order.id, e);

@@ -5,7 +5,9 @@ use std::{fs, io, path::Path, path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use kdp_core::{
     Error, ErrorKind, Provider,
-    provider::{Change, ChangeAction, Lease, Observation, Order, OrderId, Output, Phase, Plan, PlanHash, Teardown},
+    provider::{
+        Change, ChangeAction, Lease, Observation, Order, OrderId, Output, Phase, Plan, PlanHash, Run, Teardown,
+    },
 };
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -100,7 +102,7 @@ impl SqliteProvider {
             Found::Nothing | Found::Begun => None,
             Found::Deleting => return Err(being_removed(&order.id)),
         };
-        if record.as_ref().is_none_or(|record| record.plan != *plan) && self.plan_now(order)?.hash != *plan {
+        if record.as_ref().is_none_or(|record| record.plan != *plan) && self.plan_now(order)?.hash() != *plan {
             return Err(Error::new(ErrorKind::Stale, "apply", &order.id, "the plan is no longer current"));
         }
         let made = record.is_some_and(|record| record.state.made);
@@ -171,22 +173,24 @@ impl Provider for SqliteProvider {
         NAME
     }
 
-    async fn plan(&self, order: &Order) -> Result<Plan, Error> {
+    async fn plan(&self, order: &Order, _: &Run) -> Result<Plan, Error> {
         let (this, order) = (self.clone(), order.clone());
         blocking(move || this.plan_now(&order)).await
     }
 
-    async fn apply(&self, order: &Order, plan: &PlanHash, lease: Lease) -> Result<Observation, Error> {
+    async fn apply(&self, order: &Order, plan: &PlanHash, run: &Run) -> Result<Observation, Error> {
+        let lease = run.lease;
         let (this, order, plan) = (self.clone(), order.clone(), plan.clone());
         blocking(move || this.apply_now(&order, &plan, lease)).await
     }
 
-    async fn observe(&self, order: &OrderId) -> Result<Observation, Error> {
+    async fn observe(&self, order: &OrderId, _: Option<&Teardown>) -> Result<Observation, Error> {
         let (this, order) = (self.clone(), order.clone());
         blocking(move || this.observe_now(&order)).await
     }
 
-    async fn delete(&self, teardown: &Teardown, lease: Lease) -> Result<Observation, Error> {
+    async fn delete(&self, teardown: &Teardown, run: &Run) -> Result<Observation, Error> {
+        let lease = run.lease;
         let (this, teardown) = (self.clone(), teardown.clone());
         blocking(move || this.delete_now(&teardown, lease)).await
     }

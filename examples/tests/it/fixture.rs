@@ -97,15 +97,15 @@ pub(crate) fn directory() -> TempDir {
 }
 
 pub(crate) fn order(uid: &str, spec: Value) -> Order {
-    let id = OrderId { uid: uid.into(), namespace: "default".into(), name: "app".into() };
-    Order { id, generation: 1, spec }
+    let id = OrderId::new(uid, "default", "app");
+    Order::new(id, 1, spec)
 }
 
 /// Plans and applies until the order is ready.
 pub(crate) async fn converge(provider: &impl Provider, order: &Order) -> Observation {
     for _ in 0..500 {
-        let plan = provider.plan(order).await.unwrap();
-        match provider.apply(order, &plan.hash, LEASE).await {
+        let plan = provider.plan(order, &LEASE.into()).await.unwrap();
+        match provider.apply(order, &plan.hash(), &LEASE.into()).await {
             Ok(observation) if observation.phase == Phase::Ready => return observation,
             Ok(_) => {}
             // A server that comes up or goes down between plan and apply makes the plan outdated.
@@ -113,19 +113,19 @@ pub(crate) async fn converge(provider: &impl Provider, order: &Order) -> Observa
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("the order did not become ready: {:?}", provider.observe(&order.id).await);
+    panic!("the order did not become ready: {:?}", provider.observe(&order.id, None).await);
 }
 
 /// Deletes until the order is gone.
 pub(crate) async fn vanish(provider: &impl Provider, order: &Order) {
-    let teardown = provider.plan(order).await.unwrap().teardown;
+    let teardown = provider.plan(order, &LEASE.into()).await.unwrap().teardown;
     for _ in 0..500 {
-        match provider.delete(&teardown, LEASE).await {
+        match provider.delete(&teardown, &LEASE.into()).await {
             Ok(observation) if observation.phase == Phase::Gone => return,
             Ok(_) => {}
             Err(error) => assert_ne!(error.retry(), Retry::Never, "{error}"),
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("the order did not vanish: {:?}", provider.observe(&order.id).await);
+    panic!("the order did not vanish: {:?}", provider.observe(&order.id, None).await);
 }

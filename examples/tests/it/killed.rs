@@ -62,7 +62,7 @@ async fn check<P: InDirectory>(engine: &str, delays: impl Iterator<Item = u64>) 
 async fn remove(provider: &impl Provider, directory: &Path) {
     let order = order("a", json!({"engine": provider.name(), "storage": "16Mi"}));
     vanish(provider, &order).await;
-    assert_eq!(provider.observe(&order.id).await.unwrap().phase, Phase::Gone);
+    assert_eq!(provider.observe(&order.id, None).await.unwrap().phase, Phase::Gone);
     // A program that the victim had started may need a moment to notice that its directory is gone.
     for _ in 0..200 {
         if !is_mentioned_by_a_process(directory) {

@@ -79,14 +79,17 @@ async fn a_killed_server_is_noticed_and_brought_back_with_its_data() {
         kill("-9", &pid(&provider, "a"));
         let mut phase = Phase::Ready;
         for _ in 0..250 {
-            phase = provider.observe(&order.id).await.unwrap().phase;
+            phase = provider.observe(&order.id, None).await.unwrap().phase;
             if phase == Phase::Failing {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert_eq!(phase, Phase::Failing);
-        assert!(!provider.plan(&order).await.unwrap().changes.is_empty(), "starting the server is planned");
+        assert!(
+            !provider.plan(&order, &LEASE.into()).await.unwrap().changes.is_empty(),
+            "starting the server is planned"
+        );
 
         let again = converge(&provider, &order).await;
         let client = connect(&again.outputs["uri"].value).await;
@@ -127,7 +130,7 @@ async fn more_data_than_ordered_is_degraded() {
         .batch_execute("CREATE TABLE t AS SELECT repeat(md5(n::text), 30) FROM generate_series(1, 20000) n")
         .await
         .unwrap();
-    let observation = provider.observe(&order.id).await.unwrap();
+    let observation = provider.observe(&order.id, None).await.unwrap();
     assert_eq!(observation.phase, Phase::Degraded, "{}", observation.message);
     vanish(&provider, &order).await;
 }
@@ -139,11 +142,11 @@ async fn servers_that_were_stopped_start_again() {
     let order = order("a", spec("64Mi"));
     let before = converge(&provider, &order).await;
     provider.stop_servers().await.unwrap();
-    assert_eq!(provider.observe(&order.id).await.unwrap().phase, Phase::Failing);
+    assert_eq!(provider.observe(&order.id, None).await.unwrap().phase, Phase::Failing);
     let after = converge(&provider, &order).await;
     assert_eq!(before.outputs["password"], after.outputs["password"]);
     vanish(&provider, &order).await;
-    let plan = provider.plan(&order).await.unwrap();
-    assert!(provider.apply(&order, &plan.hash, LEASE).await.is_ok());
+    let plan = provider.plan(&order, &LEASE.into()).await.unwrap();
+    assert!(provider.apply(&order, &plan.hash(), &LEASE.into()).await.is_ok());
     vanish(&provider, &order).await;
 }

@@ -9,7 +9,7 @@ use kdp_examples::database::{SqliteProvider, sqlite::connection};
 use rusqlite::{Connection, ErrorCode};
 use serde_json::{Value, json};
 
-use crate::fixture::{Directories, converge, directory, order};
+use crate::fixture::{Directories, LEASE, converge, directory, order};
 
 fn spec(storage: &str) -> Value {
     json!({"engine": "sqlite", "storage": storage})
@@ -69,7 +69,7 @@ async fn a_file_that_was_filled_without_its_limit_is_degraded() {
     let ready = converge(&provider, &order).await;
     let connection = Connection::open(&ready.outputs["path"].value).unwrap();
     connection.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(100000))").unwrap();
-    let observation = provider.observe(&order.id).await.unwrap();
+    let observation = provider.observe(&order.id, None).await.unwrap();
     assert_eq!(observation.phase, Phase::Degraded, "{}", observation.message);
 }
 
@@ -80,7 +80,7 @@ async fn a_lost_file_is_reported_and_not_replaced_by_an_empty_one() {
     let order = order("a", spec("64Ki"));
     let ready = converge(&provider, &order).await;
     std::fs::remove_file(&ready.outputs["path"].value).unwrap();
-    let plan = provider.plan(&order).await.unwrap();
-    let observation = provider.apply(&order, &plan.hash, crate::fixture::LEASE).await.unwrap();
+    let plan = provider.plan(&order, &LEASE.into()).await.unwrap();
+    let observation = provider.apply(&order, &plan.hash(), &LEASE.into()).await.unwrap();
     assert_eq!(observation.phase, Phase::Blocked);
 }

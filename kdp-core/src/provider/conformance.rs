@@ -20,6 +20,7 @@ use super::{Observation, Provider};
 use crate::Error;
 
 mod cases;
+mod late;
 mod stand;
 
 /// Everything the suite needs to know about one provider.
@@ -50,6 +51,20 @@ pub trait Fixture: Sync {
     /// Undoes [`Fixture::cut_off`].
     fn reconnect(&self, provider: &Self::Provider) -> impl Future<Output = ()> + Send;
 
+    /// Makes something that nobody has ordered, as the valid order would have it, and returns what
+    /// [`Provider::import`] takes it by; nothing for a provider that takes nothing over.
+    fn existing(&self, provider: &Self::Provider) -> impl Future<Output = Option<String>> + Send {
+        let _ = provider;
+        async { None }
+    }
+
+    /// How many things there are in the place of `provider`, counted without asking it; nothing when
+    /// that cannot be told. Without it, a thing that was made twice may go unnoticed.
+    fn count(&self, provider: &Self::Provider) -> impl Future<Output = Option<usize>> + Send {
+        let _ = provider;
+        async { None }
+    }
+
     /// How long one order may take to become ready, or to be gone; a minute unless overridden.
     fn deadline(&self) -> Duration {
         Duration::from_secs(60)
@@ -64,13 +79,37 @@ pub struct Orders {
     impossible: Value,
     impossible_field: String,
     sensitive: BTreeSet<String>,
+    secret_input: Option<String>,
+    larger: Option<Value>,
 }
 
 impl Orders {
     /// A `spec` that can be made; the same with a `changed` wish that can be fulfilled where it
     /// is; and an `impossible` one that is wrong in `impossible_field`.
     pub fn new(valid: Value, changed: Value, impossible: Value, impossible_field: impl Into<String>) -> Self {
-        Self { valid, changed, impossible, impossible_field: impossible_field.into(), sensitive: BTreeSet::new() }
+        Self {
+            valid,
+            changed,
+            impossible,
+            impossible_field: impossible_field.into(),
+            sensitive: BTreeSet::new(),
+            secret_input: None,
+            larger: None,
+        }
+    }
+
+    /// The same; both specs that can be made contain this secret.
+    #[must_use]
+    pub fn with_secret_input(mut self, secret: impl Into<String>) -> Self {
+        self.secret_input = Some(secret.into());
+        self
+    }
+
+    /// The same with a `spec` that needs things in its inventory which the valid one does not.
+    #[must_use]
+    pub fn with_larger(mut self, larger: Value) -> Self {
+        self.larger = Some(larger);
+        self
     }
 
     /// The same; a ready order has the output `name`, and it is for its consumer alone.
@@ -103,11 +142,13 @@ pub async fn run<F: Fixture>(fixture: &F) -> Vec<Violation> {
     let mut violations = Vec::new();
     macro_rules! check {
         ($($case:ident),+ $(,)?) => {$(
-            if let Err(message) = stand::with_stand(fixture, async |stand| cases::$case(stand).await).await {
+            if let Err(message) = stand::with_stand(fixture, async |stand| $case(stand).await).await {
                 violations.push(Violation { case: stringify!($case), message });
             }
         )+};
     }
+    use cases::*;
+    use late::*;
     check!(
         a_plan_changes_nothing_and_has_a_stable_hash,
         an_impossible_order_is_invalid_and_names_the_field,
@@ -123,6 +164,12 @@ pub async fn run<F: Fixture>(fixture: &F) -> Vec<Violation> {
         delete_needs_only_the_teardown_record_and_is_idempotent,
         an_older_lease_is_refused,
         another_order_of_the_same_name_starts_fresh,
+        an_apply_dropped_at_any_await_makes_nothing_twice,
+        a_lost_record_never_makes_anything_look_gone,
+        a_plan_tells_no_secret,
+        what_is_no_longer_wanted_is_planned_and_removed,
+        what_exists_is_taken_over_by_one_order_only,
+        an_action_that_does_not_exist_is_unsupported,
     );
     violations
 }

@@ -70,7 +70,7 @@ fn the_secret_has_all_outputs_and_the_engine_and_belongs_to_the_database() {
 
 #[test]
 fn a_sealed_record_is_read_back_and_a_damaged_one_is_none() {
-    let record = Teardown { id: order_id(&database()).unwrap(), inventory: Vec::new() };
+    let record = Teardown::new(&order_id(&database()).unwrap());
     let mut sealed = database();
     sealed.annotations_mut().insert(seal::ANNOTATION.into(), serde_json::to_string(&record).unwrap());
     assert_eq!(seal::open(&sealed), Some(record));

@@ -1,7 +1,7 @@
 use super::*;
 
 fn id(uid: &str) -> OrderId {
-    OrderId { uid: uid.into(), namespace: "default".into(), name: "app".into() }
+    OrderId::new(uid, "default", "app")
 }
 
 fn open(directory: &tempfile::TempDir) -> Place {

@@ -11,9 +11,9 @@ use crate::{
     provider::{Lease, Observation, Order, OrderId, Phase, Plan, PlanHash, Provider, Teardown},
 };
 
-const LEASE: Lease = Lease(1);
+pub(super) const LEASE: Lease = Lease(1);
 /// Shorter than any secret worth guessing; a value this short may occur in another by chance.
-const SHORTEST_SECRET: usize = 8;
+pub(super) const SHORTEST_SECRET: usize = 8;
 
 pub(super) async fn a_plan_changes_nothing_and_has_a_stable_hash<F: Fixture>(stand: &mut Stand<'_, F>) -> Outcome {
     let order = stand.valid();
@@ -21,19 +21,19 @@ pub(super) async fn a_plan_changes_nothing_and_has_a_stable_hash<F: Fixture>(sta
     ensure!(first == second, "the plan was {first:?}, then {second:?}");
     ensure!(!first.changes.is_empty(), "the plan of something new has no changes");
     let other = stand.plan(&stand.changed()).await?;
-    ensure!(first.hash != other.hash, "two different orders have one plan hash");
+    ensure!(first.hash() != other.hash(), "two different orders have one plan hash");
     expect_gone(&stand.observe().await?)
 }
 
 pub(super) async fn an_impossible_order_is_invalid_and_names_the_field<F: Fixture>(
     stand: &mut Stand<'_, F>,
 ) -> Outcome {
-    let order = Order { id: stand.id.clone(), generation: 1, spec: stand.orders.impossible.clone() };
+    let order = Order::new(stand.id.clone(), 1, stand.orders.impossible.clone());
     let field = &stand.orders.impossible_field;
-    let Err(error) = stand.provider.plan(&order).await else { return Err("it was planned".into()) };
+    let Err(error) = stand.provider.plan(&order, &LEASE.into()).await else { return Err("it was planned".into()) };
     ensure!(error.kind() == ErrorKind::Invalid, "{}", describe("plan", &error));
     ensure!(error.message().contains(field), "the message does not name {field:?}: {}", error.message());
-    let applied = stand.provider.apply(&order, &nobodys_plan(), LEASE).await;
+    let applied = stand.provider.apply(&stand.with_seal(&order), &nobodys_plan(), &LEASE.into()).await;
     ensure!(applied.is_err(), "it was applied");
     expect_gone(&stand.observe().await?)
 }
@@ -47,14 +47,14 @@ pub(super) async fn nothing_is_there_before_apply<F: Fixture>(stand: &mut Stand<
 
 pub(super) async fn a_plan_that_is_not_current_is_refused<F: Fixture>(stand: &mut Stand<'_, F>) -> Outcome {
     let order = stand.valid();
-    let refused = stand.provider.apply(&order, &nobodys_plan(), LEASE).await;
+    let refused = stand.provider.apply(&stand.with_seal(&order), &nobodys_plan(), &LEASE.into()).await;
     expect_refusal("apply of a plan nobody made", refused, &[ErrorKind::Stale])?;
     expect_gone(&stand.observe().await?)?;
 
     let outdated = stand.plan(&order).await?;
     let changed = stand.changed();
     stand.converge(&changed, LEASE).await?;
-    let refused = stand.provider.apply(&order, &outdated.hash, LEASE).await;
+    let refused = stand.provider.apply(&stand.with_seal(&order), &outdated.hash(), &LEASE.into()).await;
     // An order that can no longer be fulfilled is as good a reason as the plan.
     expect_refusal("apply of an outdated plan", refused, &[ErrorKind::Stale, ErrorKind::Invalid])?;
     let plan = stand.plan(&changed).await?;
@@ -65,10 +65,16 @@ pub(super) async fn a_plan_that_is_not_current_is_refused<F: Fixture>(stand: &mu
 pub(super) async fn apply_is_idempotent_and_converges_to_ready<F: Fixture>(stand: &mut Stand<'_, F>) -> Outcome {
     let order = stand.valid();
     let plan = stand.plan(&order).await?;
-    for _ in 0..2 {
-        if let Err(error) = stand.provider.apply(&order, &plan.hash, LEASE).await {
+    stand
+        .provider
+        .apply(&stand.with_seal(&order), &plan.hash(), &LEASE.into())
+        .await
+        .map_err(|e| describe("apply", &e))?;
+    match stand.provider.apply(&stand.with_seal(&order), &plan.hash(), &LEASE.into()).await {
+        Err(error) if error.kind() != ErrorKind::Stale => {
             return Err(describe("apply with the same arguments", &error));
         }
+        _ => {}
     }
     let ready = stand.converge(&order, LEASE).await?;
     let plan = stand.plan(&order).await?;
@@ -114,7 +120,11 @@ pub(super) async fn the_teardown_record_exists_as_soon_as_anything_does<F: Fixtu
     let order = stand.valid();
     let plan = stand.plan(&order).await?;
     ensure!(plan.teardown.id == order.id, "the teardown record of the plan is of another order");
-    let applied = stand.provider.apply(&order, &plan.hash, LEASE).await.map_err(|e| describe("apply", &e))?;
+    let applied = stand
+        .provider
+        .apply(&stand.with_seal(&order), &plan.hash(), &LEASE.into())
+        .await
+        .map_err(|e| describe("apply", &e))?;
     let ready = stand.converge(&order, LEASE).await?;
     for (when, observation) in [("the first apply", applied), ("ready", ready), ("observe", stand.observe().await?)] {
         let Some(teardown) = &observation.teardown else { return Err(format!("there is no record after {when}")) };
@@ -135,7 +145,7 @@ pub(super) async fn an_apply_cut_short_can_be_repeated_or_torn_down<F: Fixture>(
         stand.id.uid = new_uid();
         let plan = cut_short(stand, patience, Lease(epoch)).await?;
         stand.vanish(&plan.teardown, Lease(epoch + 1)).await?;
-        let late = stand.provider.apply(&stand.valid(), &plan.hash, Lease(epoch)).await;
+        let late = stand.provider.apply(&stand.valid(), &plan.hash(), &Lease(epoch).into()).await;
         expect_refusal("a late apply", late, &[ErrorKind::Stale])?;
         expect_gone(&stand.observe().await?)?;
     }
@@ -146,8 +156,10 @@ pub(super) async fn an_apply_cut_short_can_be_repeated_or_torn_down<F: Fixture>(
 async fn cut_short<F: Fixture>(stand: &mut Stand<'_, F>, patience: Duration, lease: Lease) -> Outcome<Plan> {
     let order = stand.valid();
     let plan = stand.plan(&order).await?;
-    let apply = stand.provider.apply(&order, &plan.hash, lease);
-    if let Ok(Err(error)) = tokio::time::timeout(patience, apply).await {
+    let (hash, run) = (plan.hash(), lease.into());
+    if let Ok(Err(error)) =
+        tokio::time::timeout(patience, stand.provider.apply(&stand.with_seal(&order), &hash, &run)).await
+    {
         return Err(describe("apply", &error));
     }
     stand.restart().await?;
@@ -170,7 +182,7 @@ pub(super) async fn what_cannot_be_reached_is_never_gone<F: Fixture>(stand: &mut
     let plan = stand.plan(&order).await?;
     stand.fixture.cut_off(&stand.provider).await;
     let observed = stand.observe().await;
-    let deleted = stand.provider.delete(&plan.teardown, LEASE).await;
+    let deleted = stand.provider.delete(&plan.teardown, &LEASE.into()).await;
     stand.fixture.reconnect(&stand.provider).await;
 
     let observed = observed?;
@@ -211,13 +223,17 @@ pub(super) async fn an_older_lease_is_refused<F: Fixture>(stand: &mut Stand<'_, 
     let ready = stand.converge(&order, newer).await?;
     let plan = stand.plan(&order).await?;
 
-    expect_refusal("apply", paused.apply(&order, &plan.hash, older).await, &[ErrorKind::Stale])?;
-    expect_refusal("delete", paused.delete(&plan.teardown, older).await, &[ErrorKind::Stale])?;
+    expect_refusal("apply", paused.apply(&order, &plan.hash(), &older.into()).await, &[ErrorKind::Stale])?;
+    expect_refusal("delete", paused.delete(&plan.teardown, &older.into()).await, &[ErrorKind::Stale])?;
     expect_same(&ready, &stand.observe().await?)?;
 
     stand.vanish(&plan.teardown, newer).await?;
     let plan = stand.plan(&order).await?;
-    expect_refusal("apply after deletion", paused.apply(&order, &plan.hash, older).await, &[ErrorKind::Stale])?;
+    expect_refusal(
+        "apply after deletion",
+        paused.apply(&order, &plan.hash(), &older.into()).await,
+        &[ErrorKind::Stale],
+    )?;
     expect_gone(&stand.observe().await?)
 }
 
@@ -238,30 +254,30 @@ pub(super) async fn another_order_of_the_same_name_starts_fresh<F: Fixture>(stan
     expect_same(&fresh, &stand.observe().await?)
 }
 
-fn nobodys_plan() -> PlanHash {
+pub(super) fn nobodys_plan() -> PlanHash {
     PlanHash("0".repeat(64))
 }
 
-fn through_json(teardown: &Teardown) -> Outcome<Teardown> {
+pub(super) fn through_json(teardown: &Teardown) -> Outcome<Teardown> {
     let text = serde_json::to_string(teardown).map_err(|e| format!("the record cannot be written: {e}"))?;
     serde_json::from_str(&text).map_err(|e| format!("the record cannot be read back: {e}"))
 }
 
-fn expect_gone(observation: &Observation) -> Outcome {
+pub(super) fn expect_gone(observation: &Observation) -> Outcome {
     ensure!(observation.phase == Phase::Gone, "instead of Gone it is {}", seen(observation));
     ensure!(observation.teardown.is_none(), "what is gone has a teardown record");
     Ok(())
 }
 
 /// Compares what lasts: the message and the next look may differ from one look to the next.
-fn expect_same(before: &Observation, after: &Observation) -> Outcome {
+pub(super) fn expect_same(before: &Observation, after: &Observation) -> Outcome {
     ensure!(before.phase == after.phase, "it was {}, then {}", seen(before), seen(after));
     ensure!(before.outputs == after.outputs, "the outputs changed: {:?}, then {:?}", before.outputs, after.outputs);
     ensure!(before.teardown == after.teardown, "the teardown record changed");
     Ok(())
 }
 
-fn expect_refusal(what: &str, result: Result<Observation, Error>, kinds: &[ErrorKind]) -> Outcome {
+pub(super) fn expect_refusal(what: &str, result: Result<Observation, Error>, kinds: &[ErrorKind]) -> Outcome {
     match result {
         Ok(observation) => Err(format!("{what} was not refused; it is {}", seen(&observation))),
         Err(error) if kinds.contains(&error.kind()) => Ok(()),

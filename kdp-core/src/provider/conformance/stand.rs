@@ -1,6 +1,11 @@
 //! The test stand of one case: a provider, an order of its own, and the way to ready and to gone.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
 
 use super::{Fixture, Orders, seen};
 use crate::{
@@ -21,8 +26,8 @@ pub(super) async fn with_stand<F: Fixture>(
     case: impl AsyncFnOnce(&mut Stand<'_, F>) -> Outcome,
 ) -> Outcome {
     let provider = fixture.open().await.map_err(|e| describe("open the provider", &e))?;
-    let id = OrderId { uid: new_uid(), namespace: "conformance".into(), name: "order".into() };
-    let mut stand = Stand { fixture, orders: fixture.orders(), provider, id, sealed: Vec::new() };
+    let id = OrderId::new(new_uid(), "conformance", "order");
+    let mut stand = Stand { fixture, orders: fixture.orders(), provider, id, sealed: BTreeMap::new() };
     let outcome = case(&mut stand).await;
     let swept = stand.sweep().await;
     outcome.and(swept)
@@ -34,27 +39,50 @@ pub(super) struct Stand<'a, F: Fixture> {
     pub(super) orders: Orders,
     pub(super) provider: F::Provider,
     pub(super) id: OrderId,
-    sealed: Vec<Teardown>,
+    /// By UID.
+    sealed: BTreeMap<String, Teardown>,
 }
 
 impl<F: Fixture> Stand<'_, F> {
+    /// What is sealed for the order of this case.
+    pub(super) fn sealed(&self) -> Outcome<Teardown> {
+        self.sealed.get(&self.id.uid).cloned().ok_or_else(|| "nothing was sealed".into())
+    }
+
     /// The order of this case as first placed.
     pub(super) fn valid(&self) -> Order {
-        Order { id: self.id.clone(), generation: 1, spec: self.orders.valid.clone() }
+        self.order(1, self.orders.valid.clone())
     }
 
     /// The order of this case as changed later.
     pub(super) fn changed(&self) -> Order {
-        Order { id: self.id.clone(), generation: 2, spec: self.orders.changed.clone() }
+        self.order(2, self.orders.changed.clone())
+    }
+
+    /// The order of this case, with what was sealed for it.
+    pub(super) fn order(&self, generation: i64, spec: Value) -> Order {
+        self.with_seal(&Order::new(self.id.clone(), generation, spec))
+    }
+
+    /// The order with what is sealed for it now.
+    pub(super) fn with_seal(&self, order: &Order) -> Order {
+        order.clone().with_sealed(self.sealed.get(&order.id.uid).cloned())
+    }
+
+    /// Seals a record on top of what was sealed for its order before.
+    pub(super) fn seal(&mut self, teardown: Teardown) {
+        let uid = teardown.id.uid.clone();
+        let sealed = teardown.on_top_of(self.sealed.get(&uid));
+        self.sealed.insert(uid, sealed);
     }
 
     /// Plans the order and seals the teardown record, as everybody who applies plans must.
     pub(super) async fn plan(&mut self, order: &Order) -> Outcome<Plan> {
         let started = Instant::now();
         loop {
-            match self.provider.plan(order).await {
+            match self.provider.plan(&self.with_seal(order), &SWEEP.into()).await {
                 Ok(plan) => {
-                    self.sealed.push(plan.teardown.clone());
+                    self.seal(plan.teardown.clone());
                     return Ok(plan);
                 }
                 Err(error) => self.pause_or_give_up("plan", &error, started).await?,
@@ -67,8 +95,13 @@ impl<F: Fixture> Stand<'_, F> {
         let started = Instant::now();
         loop {
             let plan = self.plan(order).await?;
-            match self.provider.apply(order, &plan.hash, lease).await {
-                Ok(observation) if observation.phase == Phase::Ready => return Ok(observation),
+            match self.provider.apply(&self.with_seal(order), &plan.hash(), &lease.into()).await {
+                Ok(observation) if observation.phase == Phase::Ready => {
+                    if let (Some(sealed), Some(there)) = (self.sealed.get_mut(&order.id.uid), &observation.teardown) {
+                        *sealed = sealed.settled(there);
+                    }
+                    return Ok(observation);
+                }
                 Ok(observation) if started.elapsed() < self.fixture.deadline() => {
                     tokio::time::sleep(observation.next_look.unwrap_or(PAUSE).min(PAUSE)).await;
                 }
@@ -82,7 +115,7 @@ impl<F: Fixture> Stand<'_, F> {
     pub(super) async fn vanish(&self, teardown: &Teardown, lease: Lease) -> Outcome<Observation> {
         let started = Instant::now();
         loop {
-            match self.provider.delete(teardown, lease).await {
+            match self.provider.delete(teardown, &lease.into()).await {
                 Ok(observation) if observation.phase == Phase::Gone => return Ok(observation),
                 Ok(observation) if started.elapsed() < self.fixture.deadline() => {
                     tokio::time::sleep(observation.next_look.unwrap_or(PAUSE).min(PAUSE)).await;
@@ -95,7 +128,8 @@ impl<F: Fixture> Stand<'_, F> {
 
     /// Observes the order of this case.
     pub(super) async fn observe(&self) -> Outcome<Observation> {
-        self.provider.observe(&self.id).await.map_err(|e| describe("observe", &e))
+        let sealed = self.sealed.get(&self.id.uid);
+        self.provider.observe(&self.id, sealed).await.map_err(|e| describe("observe", &e))
     }
 
     /// Replaces the provider by another one over the same place, and returns the old one.
@@ -105,7 +139,7 @@ impl<F: Fixture> Stand<'_, F> {
     }
 
     async fn sweep(&self) -> Outcome {
-        for teardown in &self.sealed {
+        for teardown in self.sealed.values() {
             self.vanish(teardown, SWEEP).await?;
         }
         Ok(())

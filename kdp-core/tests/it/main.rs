@@ -1,0 +1,10 @@
+//! Runners on the embedded control plane, with a provider that can be told to misbehave.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod crashes;
+mod cut;
+mod life;
+mod policies;
+mod shelf;
+mod site;
+mod workspaces;
