@@ -9,8 +9,9 @@
 //! ```
 //!
 //! The parts know little of each other: a provider sees an [`Order`](kdp_core::provider::Order)
-//! and no Kubernetes, the operator sees the [`Provider`](kdp_core::Provider) trait and no database.
+//! and no Kubernetes; the operator has a [`Runner`](kdp_core::Runner) drive them, and knows no database.
 
+mod engines;
 pub mod operator;
 mod place;
 pub mod postgres;

@@ -103,6 +103,9 @@ pub struct DatabaseStatus {
     /// The state in one word, such as `Ready`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub phase: String,
+    /// Why, and what happens next.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
     /// Version of the engine that runs.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub version: String,
