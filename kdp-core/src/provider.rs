@@ -8,6 +8,8 @@ use crate::{Error, ErrorKind};
 
 mod action;
 pub mod conformance;
+#[cfg(feature = "crossplane")]
+pub mod crossplane;
 mod observation;
 mod order;
 mod plan;

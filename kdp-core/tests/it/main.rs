@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod crashes;
+#[cfg(feature = "crossplane")]
+mod crossplane;
 mod cut;
 mod life;
 mod policies;

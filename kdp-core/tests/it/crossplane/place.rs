@@ -1,0 +1,197 @@
+//! A control plane with kinds of both generations of Crossplane, a small core, and providers in
+//! namespaces of their own.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use k8s_openapi::api::core::v1::Namespace;
+use kdp_core::{
+    ControlPlaneExt, Error, Provider,
+    api::install_crd,
+    provider::{
+        conformance::{Fixture, Orders},
+        crossplane::{Connection, CrossplaneOptions, CrossplaneProvider, Namespaces, SecretSource, Shape, Target},
+    },
+};
+use kdp_tenancy::Embedded;
+use kube::{
+    Api, Client,
+    api::{ListParams, PostParams},
+    client::Body,
+};
+use serde_json::{Value, json};
+
+use super::core::{Core, api, buckets, stores};
+
+pub(crate) const SECRET_INPUT: &str = "what-nobody-may-see";
+
+/// A control plane where Crossplane works.
+pub(crate) struct Site {
+    control_plane: Embedded,
+    pub(crate) core: Core,
+}
+
+impl Site {
+    pub(crate) async fn new() -> Self {
+        let control_plane = Embedded::in_memory().await.unwrap();
+        let client = control_plane.system_client(&"root".parse().unwrap()).unwrap();
+        for definition in definitions() {
+            install_crd(&client, &serde_json::from_value(definition).unwrap(), "test").await.unwrap();
+        }
+        Self { control_plane, core: Core::start(client) }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.control_plane.system_client(&"root".parse().unwrap()).unwrap()
+    }
+
+    /// A namespace that nobody else has.
+    pub(crate) async fn namespace(&self) -> String {
+        let name = format!("place-{:016x}", rand::random::<u64>());
+        let namespaces: Api<Namespace> = Api::all(self.client());
+        let namespace = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
+        namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+        name
+    }
+}
+
+/// Target and connection of either generation.
+pub(crate) fn options(shape: Shape, namespace: &str) -> CrossplaneOptions {
+    let (target, source) = match shape {
+        Shape::Claim => (Target::new("v1.example.org", "v1", "Store", "stores", shape), SecretSource::Native),
+        _ => (Target::new("v2.example.org", "v1", "Bucket", "buckets", shape), SecretSource::Composed("secret".into())),
+    };
+    CrossplaneOptions::new(target.with_sensitive("password"), Namespaces::Fixed(namespace.into()))
+        .with_connection(Connection::new(source).with_required("password").with_plain("host"))
+}
+
+/// Providers for the conformance suite, each in a namespace of its own.
+pub(crate) struct Places {
+    site: Site,
+    shape: Shape,
+    /// By the provider's name, which is that of its namespace.
+    cut_off: Mutex<HashMap<String, Arc<AtomicBool>>>,
+}
+
+impl Places {
+    pub(crate) async fn new(shape: Shape) -> Self {
+        Self { site: Site::new().await, shape, cut_off: Mutex::default() }
+    }
+
+    fn provider(&self, namespace: &str) -> CrossplaneProvider {
+        let cut_off = Arc::clone(self.cut_off.lock().unwrap().entry(namespace.into()).or_default());
+        let client = self.site.client();
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            let (client, cut_off) = (client.clone(), Arc::clone(&cut_off));
+            async move {
+                if cut_off.load(Ordering::SeqCst) {
+                    let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+                    return Err(tower::BoxError::from(refused));
+                }
+                Ok(client.send(request).await?)
+            }
+        });
+        let client = Client::new(service, "default");
+        CrossplaneProvider::new(client, "default", options(self.shape, namespace).with_name(namespace))
+    }
+
+    fn set_cut_off(&self, provider: &CrossplaneProvider, is_cut_off: bool) {
+        self.cut_off.lock().unwrap()[provider.name()].store(is_cut_off, Ordering::SeqCst);
+    }
+}
+
+impl Fixture for Places {
+    type Provider = CrossplaneProvider;
+
+    fn orders(&self) -> Orders {
+        let order = |size: i64| json!({"size": size, "password": SECRET_INPUT});
+        Orders::new(order(1), order(2), order(0), "size")
+            .with_secret_input(SECRET_INPUT)
+            .with_sensitive_output("password")
+    }
+
+    async fn open(&self) -> Result<CrossplaneProvider, Error> {
+        Ok(self.provider(&self.site.namespace().await))
+    }
+
+    async fn reopen(&self, provider: &CrossplaneProvider) -> Result<CrossplaneProvider, Error> {
+        Ok(self.provider(provider.name()))
+    }
+
+    async fn cut_off(&self, provider: &CrossplaneProvider) {
+        self.set_cut_off(provider, true);
+    }
+
+    async fn reconnect(&self, provider: &CrossplaneProvider) {
+        self.set_cut_off(provider, false);
+    }
+
+    async fn existing(&self, provider: &CrossplaneProvider) -> Option<String> {
+        let kind = if self.shape == Shape::Claim { stores() } else { buckets() };
+        let object = serde_json::from_value(json!({
+            "apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "found"},
+            "spec": {"size": 1, "password": SECRET_INPUT},
+        }));
+        let objects = api(&self.site.client(), &kind, Some(provider.name()));
+        objects.create(&PostParams::default(), &object.unwrap()).await.unwrap();
+        Some("found".into())
+    }
+
+    async fn count(&self, provider: &CrossplaneProvider) -> Option<usize> {
+        let kind = if self.shape == Shape::Claim { stores() } else { buckets() };
+        let objects = api(&self.site.client(), &kind, Some(provider.name()));
+        Some(objects.list(&ListParams::default()).await.unwrap().items.len())
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+}
+
+fn definitions() -> Vec<Value> {
+    let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let parameters = |machine: Value| {
+        let mut spec = json!({"type": "object", "properties": {
+            "size": {"type": "integer", "minimum": 1, "default": 1},
+            "password": {"type": "string", "format": "password"},
+        }});
+        for (name, schema) in machine.as_object().unwrap() {
+            spec["properties"][name] = schema.clone();
+        }
+        spec
+    };
+    let any = json!({"type": "array", "items": open});
+    let v2 = parameters(json!({"crossplane": open}));
+    let legacy = parameters(json!({
+        "resourceRef": open, "resourceRefs": any, "claimRef": open, "compositeDeletePolicy": {"type": "string"},
+        "writeConnectionSecretToRef": open, "compositionRef": open,
+    }));
+    vec![
+        definition("v2.example.org", "Bucket", "buckets", "Namespaced", &v2),
+        definition("v1.example.org", "Store", "stores", "Namespaced", &legacy),
+        definition("v1.example.org", "XStore", "xstores", "Cluster", &legacy),
+        definition("managed.example.org", "Volume", "volumes", "Namespaced", &open),
+        definition("managed.example.org", "Disk", "disks", "Cluster", &open),
+    ]
+}
+
+pub(crate) fn definition(group: &str, kind: &str, plural: &str, scope: &str, spec: &Value) -> Value {
+    let status = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    json!({
+        "metadata": {"name": format!("{plural}.{group}")},
+        "spec": {
+            "group": group, "scope": scope,
+            "names": {"plural": plural, "singular": kind.to_lowercase(), "kind": kind, "listKind": format!("{kind}List")},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec, "status": status}}},
+            }],
+        },
+    })
+}
