@@ -1,7 +1,12 @@
 //! The Crossplane provider on a served control plane.
 
+mod attacks;
+mod bare;
 mod core;
+mod discovery;
+mod life;
 mod place;
+mod real;
 
 use kdp_core::provider::{conformance, crossplane::Shape};
 

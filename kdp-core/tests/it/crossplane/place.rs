@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -15,6 +15,7 @@ use kdp_core::{
     ControlPlaneExt, Error, Provider,
     api::install_crd,
     provider::{
+        Lease, Observation, Order, OrderId, Phase, Run, Teardown,
         conformance::{Fixture, Orders},
         crossplane::{Connection, CrossplaneOptions, CrossplaneProvider, Namespaces, SecretSource, Shape, Target},
     },
@@ -29,6 +30,9 @@ use serde_json::{Value, json};
 
 use super::core::{Core, api, buckets, stores};
 
+/// Long enough for a machine that is busy with other things.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const PAUSE: Duration = Duration::from_millis(10);
 pub(crate) const SECRET_INPUT: &str = "what-nobody-may-see";
 
 /// A control plane where Crossplane works.
@@ -148,10 +152,6 @@ impl Fixture for Places {
         let objects = api(&self.site.client(), &kind, Some(provider.name()));
         Some(objects.list(&ListParams::default()).await.unwrap().items.len())
     }
-
-    fn deadline(&self) -> Duration {
-        Duration::from_secs(60)
-    }
 }
 
 fn definitions() -> Vec<Value> {
@@ -194,4 +194,85 @@ pub(crate) fn definition(group: &str, kind: &str, plural: &str, scope: &str, spe
             }],
         },
     })
+}
+
+/// An order under way: what a runner does, without the runner.
+pub(crate) struct Journey {
+    pub(crate) provider: CrossplaneProvider,
+    pub(crate) id: OrderId,
+    pub(crate) sealed: Option<Teardown>,
+    pub(crate) run: Run,
+}
+
+impl Journey {
+    pub(crate) fn new(client: Client, options: CrossplaneOptions) -> Self {
+        let id = OrderId::new(format!("{:032x}", rand::random::<u128>()), "default", "app");
+        let provider = CrossplaneProvider::new(client, "default", options);
+        Self { provider, id, sealed: None, run: Run::new(Lease(1)) }
+    }
+
+    /// Another order of the same provider's kind.
+    pub(crate) fn order(&self, spec: Value) -> Order {
+        Order::new(self.id.clone(), 1, spec).with_sealed(self.sealed.clone())
+    }
+
+    /// Plans, seals and applies once.
+    pub(crate) async fn apply(&mut self, spec: Value) -> Result<Observation, Error> {
+        let plan = self.provider.plan(&self.order(spec.clone()), &self.run).await?;
+        self.sealed = Some(plan.teardown.clone().on_top_of(self.sealed.as_ref()));
+        let observation = self.provider.apply(&self.order(spec), &plan.hash(), &self.run).await?;
+        if let (Some(sealed), Some(teardown)) = (&self.sealed, &observation.teardown) {
+            self.sealed = Some(sealed.settled(teardown));
+        }
+        Ok(observation)
+    }
+
+    pub(crate) async fn observe(&self) -> Observation {
+        self.provider.observe(&self.id, self.sealed.as_ref()).await.unwrap()
+    }
+
+    /// Applies until it is in this phase.
+    pub(crate) async fn reach(&mut self, spec: Value, phase: Phase) -> Observation {
+        let started = Instant::now();
+        loop {
+            let seen = match self.apply(spec.clone()).await {
+                Ok(observation) if observation.phase == phase => return observation,
+                other => other,
+            };
+            assert!(started.elapsed() < DEADLINE, "it does not become {phase}: {seen:?}");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Observes until it is in this phase and says so.
+    pub(crate) async fn see(&self, phase: Phase, message: &str) -> Observation {
+        let started = Instant::now();
+        loop {
+            let seen = self.observe().await;
+            if seen.phase == phase && seen.message.contains(message) {
+                return seen;
+            }
+            assert!(started.elapsed() < DEADLINE, "it does not become {phase} ({message}): {seen:?}");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Deletes until it is in this phase.
+    pub(crate) async fn delete_until(&self, phase: Phase, message: &str) -> Observation {
+        let sealed = self.sealed.as_ref().unwrap();
+        let started = Instant::now();
+        loop {
+            let seen = self.provider.delete(sealed, &self.run).await;
+            match seen {
+                Ok(seen) if seen.phase == phase && seen.message.contains(message) => return seen,
+                seen => assert!(started.elapsed() < DEADLINE, "it does not become {phase} ({message}): {seen:?}"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Name of its object.
+    pub(crate) fn name(&self) -> String {
+        format!("kdp-{}", self.id.uid)
+    }
 }

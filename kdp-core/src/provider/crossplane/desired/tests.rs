@@ -4,7 +4,10 @@ use super::*;
 use crate::provider::crossplane::{Connection, Namespaces, SecretSource, Target};
 
 fn options(shape: Shape) -> CrossplaneOptions {
-    CrossplaneOptions::new(Target::new("example.org", "v1", "Bucket", "buckets", shape), Namespaces::Fixed("all".into()))
+    CrossplaneOptions::new(
+        Target::new("example.org", "v1", "Bucket", "buckets", shape),
+        Namespaces::Fixed("all".into()),
+    )
 }
 
 fn order(spec: Value) -> Order {
@@ -96,10 +99,9 @@ fn whose_an_object_is_follows_from_its_label_and_from_what_was_known() {
 
 #[test]
 fn places_read_back_as_they_were_written() {
-    for place in [
-        Place { namespace: None, name: "kdp-a".into() },
-        Place { namespace: Some("all".into()), name: "kdp-a".into() },
-    ] {
+    for place in
+        [Place { namespace: None, name: "kdp-a".into() }, Place { namespace: Some("all".into()), name: "kdp-a".into() }]
+    {
         assert_eq!(Place::parse(&place.id()), place);
     }
 }

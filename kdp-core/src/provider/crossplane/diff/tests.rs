@@ -62,7 +62,7 @@ proptest! {
     }
 
     #[test]
-    fn a_secret_is_told_wherever_it_is_marked_by_nobody(secret in "[a-z]{12}", after in tree(), is_before in any::<bool>()) {
+    fn no_secret_that_is_marked_is_told_whatever_it_becomes(secret in "[a-z]{12}", after in tree(), is_before in any::<bool>()) {
         let holder = json!({"a": [{"key": secret}], "b": {"x": {"key": secret}}});
         let (before, after) = if is_before { (holder, after) } else { (after, holder) };
         let told = serde_json::to_string(&diff("", &before, &after, &paths(&["a.*.key", "b.*.key"]))).unwrap();

@@ -18,7 +18,7 @@ fn references_are_read_where_each_generation_has_them() {
     let namespaced = json!({"metadata": {"namespace": "a"}, "spec": {"crossplane": {"resourceRefs": [bucket]}}});
     check(Shape::Namespaced, namespaced, &["Bucket a/b"]);
     let cluster = json!({"metadata": {}, "spec": {"crossplane": {"resourceRefs": [bucket, elsewhere]}}});
-    check(Shape::Cluster, cluster, &["Bucket -/b", "Secret other/s"].map(|name| name).as_slice());
+    check(Shape::Cluster, cluster, &["Bucket -/b", "Secret other/s"]);
     let legacy = json!({"metadata": {}, "spec": {"resourceRefs": [bucket]}});
     check(Shape::LegacyCluster, legacy, &["Bucket -/b"]);
     let composite = json!({"apiVersion": "e/v1", "kind": "XStore", "name": "x"});
