@@ -4,7 +4,6 @@ use std::fmt;
 
 use async_trait::async_trait;
 use kube::Client;
-use serde_json::{Map, Value, json};
 
 mod act;
 mod cause;
@@ -12,6 +11,7 @@ mod cluster;
 mod connection;
 mod desired;
 mod diff;
+mod draft;
 mod fence;
 mod look;
 mod offering;
@@ -23,6 +23,9 @@ mod state;
 mod target;
 mod walk;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::{
     connection::{Connection, SecretSource},
     offering::{ClaimNames, Offering, PrinterColumn, Scope, discover},
@@ -32,17 +35,12 @@ pub use self::{
 
 use self::{
     cluster::{Cluster, Effect, Look},
-    desired::{FINALIZER, ORDER_LABEL, Place, Whose, lease_of, whose},
-    diff::diff,
+    desired::{Place, Whose, whose},
+    draft::is_leaving,
     fence::Fence,
     look::Located,
-    record::composed_by,
-    target::MACHINE_FIELDS,
 };
-use super::{
-    Action, ActionCall, ActionOutcome, Change, ChangeAction, Observation, Order, OrderId, Plan, PlanHash, Provider,
-    Run, Shown, Teardown, ValueChange,
-};
+use super::{Action, ActionCall, ActionOutcome, Observation, Order, OrderId, Plan, PlanHash, Provider, Run, Teardown};
 use crate::{Error, ErrorKind};
 
 /// How often Crossplane may write the object between reading and applying it.
@@ -68,139 +66,6 @@ impl CrossplaneProvider {
         let fence = Fence::new(client.clone(), &home, &options.name);
         Self { cluster: Cluster::new(client), fence, home, options }
     }
-
-    /// What applying the order would do now, and what that was found out about.
-    async fn draft(&self, order: &Order, run: &Run) -> Result<Draft, Error> {
-        desired::parameters(order)?;
-        let id = &order.id;
-        let mut located = self.locate(id, order.sealed.as_ref()).await?;
-        if located.is_taken {
-            let message = format!("{} exists and is not this order's", located.place.id());
-            return Err(Error::new(ErrorKind::Forbidden, "plan", id, message));
-        }
-        let desired = desired::object(&self.options, order, &located.place, run.lease)?;
-        let subject = format!("{} {}", self.options.target.resource.kind, located.place.id());
-        let change = |action| Change::new(action, &subject);
-        let changes = match &located.look {
-            Look::Unseen(why) => return Err(Error::new(ErrorKind::Unavailable, "plan", id, why)),
-            Look::There(object) if is_leaving(object) => {
-                vec![change(ChangeAction::Create).with_detail("once the one that is being deleted is gone")]
-            }
-            Look::There(object) => {
-                let becomes = self.cluster.apply(&self.options.target.resource, &desired, Effect::DryRun).await?;
-                let values = self.differences(object, &becomes, &desired);
-                let update = values.into_iter().fold(change(ChangeAction::Update), Change::with_value);
-                if update.values.is_empty() { vec![] } else { vec![update] }
-            }
-            Look::Absent => {
-                let becomes = self.try_creation(&located.place, desired.clone()).await?;
-                let values = self.differences(&Value::Null, &becomes, &desired);
-                vec![values.into_iter().fold(change(ChangeAction::Create), Change::with_value)]
-            }
-        };
-        if let Look::There(object) = &located.look {
-            let object = object.clone();
-            located.memory.uid = object["metadata"]["uid"].as_str().map(Into::into);
-            located.memory.composed.extend(composed_by(&object, self.options.target.shape));
-        }
-        let teardown = located.teardown(self, id);
-        Ok(Draft { plan: Plan::new(order, changes, teardown), located, desired })
-    }
-
-    /// What an object would be once it is created.
-    async fn try_creation(&self, place: &Place, mut desired: Value) -> Result<Value, Error> {
-        if let (Some(namespace), Namespaces::PerWorkspace { .. }) = (&place.namespace, &self.options.namespaces)
-            && !self.cluster.has_namespace(namespace).await?
-        {
-            // The schema is the same everywhere, and a plan makes no namespace.
-            desired["metadata"]["namespace"] = json!(self.home);
-        }
-        self.cluster.apply(&self.options.target.resource, &desired, Effect::DryRun).await
-    }
-
-    /// The values that an apply changes: the parameters, and what else this provider sets.
-    fn differences(&self, before: &Value, after: &Value, desired: &Value) -> Vec<ValueChange> {
-        let target = &self.options.target;
-        let parameters = |object: &Value| match &object["spec"] {
-            Value::Object(spec) => {
-                let is_parameter = |(name, _): &(&String, &Value)| !MACHINE_FIELDS.contains(&name.as_str());
-                spec.iter().filter(is_parameter).map(|(name, value)| (name.clone(), value.clone())).collect()
-            }
-            _ => Map::new(),
-        };
-        let (old, new) = (Value::Object(parameters(before)), Value::Object(parameters(after)));
-        let mut values = diff("spec", &old, &new, &target.sensitive);
-        let fields = target.shape.machine_fields(desired).as_object().into_iter().flatten();
-        let ours = fields
-            .map(|(name, _)| name)
-            .filter(|name| !target.shape.is_legacy() || MACHINE_FIELDS.contains(&name.as_str()));
-        for name in ours {
-            let field = |object: &Value| target.shape.machine_fields(object)[name].clone();
-            let root = if target.shape.is_legacy() { "spec" } else { "spec.crossplane" };
-            values.extend(diff(&format!("{root}.{name}"), &field(before), &field(after), &Default::default()));
-        }
-        if before.is_null() {
-            return values;
-        }
-        let label = |object: &Value| object["metadata"]["labels"][ORDER_LABEL].clone();
-        let shown = |value: Value| if value.is_null() { Shown::Absent } else { Shown::Value(value) };
-        if label(before) != label(after) {
-            let path = format!("metadata.labels.{ORDER_LABEL}");
-            values.push(ValueChange::plain(path, shown(label(before)), shown(label(after))));
-        }
-        if has_finalizer(before) != has_finalizer(after) {
-            let state = |has: bool| if has { Shown::Value(json!(FINALIZER)) } else { Shown::Absent };
-            let (old, new) = (state(has_finalizer(before)), state(has_finalizer(after)));
-            values.push(ValueChange::plain("metadata.finalizers", old, new));
-        }
-        values
-    }
-
-    /// Writes what was drafted. `Stale` when the object has changed meanwhile.
-    async fn write(&self, draft: &Draft, id: &OrderId, run: &Run) -> Result<Value, Error> {
-        let resource = &self.options.target.resource;
-        let mut desired = draft.desired.clone();
-        match &draft.located.look {
-            Look::There(object) => {
-                let written = lease_of(object);
-                if written > run.lease {
-                    let message = format!("it was written under lease {} already", written.0);
-                    return Err(Error::new(ErrorKind::Stale, "apply", id, message));
-                }
-                if draft.plan.changes.is_empty() && written == run.lease {
-                    return Ok(object.clone());
-                }
-                // Whoever takes over writes its lease, and so ends whatever was begun under an older one.
-                desired["metadata"]["uid"] = object["metadata"]["uid"].clone();
-                desired["metadata"]["resourceVersion"] = object["metadata"]["resourceVersion"].clone();
-            }
-            Look::Absent | Look::Unseen(_) => {
-                if matches!(self.options.namespaces, Namespaces::PerWorkspace { .. }) {
-                    let namespace = self.options.namespaces.of(id)?;
-                    if !self.cluster.has_namespace(&namespace).await? {
-                        self.cluster.make_namespace(&namespace).await?;
-                    }
-                }
-                tracing::info!(order = %id, kind = %resource.kind, "object.create");
-            }
-        }
-        self.cluster.apply(resource, &desired, Effect::Real).await
-    }
-}
-
-/// A plan, and what it takes to carry it out.
-struct Draft {
-    plan: Plan,
-    located: Located,
-    desired: Value,
-}
-
-fn is_leaving(object: &Value) -> bool {
-    !object["metadata"]["deletionTimestamp"].is_null()
-}
-
-fn has_finalizer(object: &Value) -> bool {
-    object["metadata"]["finalizers"].as_array().into_iter().flatten().any(|finalizer| finalizer == FINALIZER)
 }
 
 #[async_trait]
@@ -229,7 +94,10 @@ impl Provider for CrossplaneProvider {
                     return self.report(id, draft.located).await;
                 }
                 // Crossplane writes the object as well; only what it says of the order is compared again.
-                Err(error) if error.kind() == ErrorKind::Stale => refused = Some(error),
+                Err(error) if error.kind() == ErrorKind::Stale => {
+                    self.fence.check(id, run).await?;
+                    refused = Some(error);
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -18,7 +18,7 @@ pub(super) struct Node {
     /// Such as `bucket (Bucket app-x7k2p)`.
     pub(super) title: String,
     pub(super) verdict: Verdict,
-    pub(super) below: Vec<Node>,
+    pub(super) below: Vec<Self>,
 }
 
 impl Node {

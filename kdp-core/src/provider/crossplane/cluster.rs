@@ -205,16 +205,21 @@ impl Cluster {
         self.delete(&resource, object).await
     }
 
-    pub(super) async fn has_namespace(&self, name: &str) -> Result<bool, Error> {
+    /// UID of a namespace; none when there is no such namespace.
+    pub(super) async fn namespace_uid(&self, name: &str) -> Result<Option<String>, Error> {
         let api: Api<Namespace> = Api::all(self.client.clone());
-        Ok(within("read", name, api.get_opt(name)).await?.is_some())
+        Ok(within("read", name, api.get_opt(name)).await?.and_then(|namespace| namespace.metadata.uid))
+    }
+
+    pub(super) async fn has_namespace(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.namespace_uid(name).await?.is_some())
     }
 
     pub(super) async fn make_namespace(&self, name: &str) -> Result<(), Error> {
         let api: Api<Namespace> = Api::all(self.client.clone());
         let mut namespace = Namespace::default();
         namespace.metadata.name = Some(name.into());
-        match answered("make", &name, api.create(&PostParams::default(), &namespace)).await? {
+        match answered("make", name, api.create(&PostParams::default(), &namespace)).await? {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
             Err(error) => Err(Error::from_kube("make", name, error)),

@@ -41,8 +41,7 @@ impl Fence {
             let highest = there.as_ref().map(|there| self.highest(there)).transpose()?;
             let noted = match (there, highest) {
                 (_, Some(highest)) if highest > run.lease.0 => {
-                    let message = format!("another process has taken over, under lease {highest}");
-                    return Err(Error::new(ErrorKind::Stale, "change", id, message));
+                    return Err(superseded(id, highest));
                 }
                 (_, Some(highest)) if highest == run.lease.0 => return Ok(()),
                 (Some(there), _) => {
@@ -65,6 +64,15 @@ impl Fence {
         Err(Error::new(ErrorKind::Unavailable, "take", &self.name, "others keep taking it"))
     }
 
+    /// Whether nobody with a newer lease was let in since this run was.
+    pub(super) async fn check(&self, id: &OrderId, run: &Run) -> Result<(), Error> {
+        let there = within("read", &self.name, self.api.get_opt(&self.name)).await.map_err(unavailable)?;
+        match there.map(|there| self.highest(&there)).transpose()? {
+            Some(highest) if highest > run.lease.0 => Err(superseded(id, highest)),
+            _ => Ok(()),
+        }
+    }
+
     fn highest(&self, lease: &LeaseObject) -> Result<u64, Error> {
         let annotation = lease.metadata.annotations.as_ref().and_then(|all| all.get(HIGHEST));
         annotation.and_then(|number| number.parse().ok()).ok_or_else(|| {
@@ -78,6 +86,10 @@ impl Fence {
         metadata.annotations.get_or_insert_with(BTreeMap::new).insert(HIGHEST.into(), run.lease.0.to_string());
         metadata
     }
+}
+
+fn superseded(id: &OrderId, highest: u64) -> Error {
+    Error::new(ErrorKind::Stale, "change", id, format!("another process has taken over, under lease {highest}"))
 }
 
 /// Who holds it, for people who look; nobody decides by that.

@@ -54,7 +54,7 @@ impl CrossplaneProvider {
         let mut located = Located { place, memory, look, is_taken: false };
         if let Look::There(object) = &located.look {
             match whose(object, id, located.memory.uid.as_deref()) {
-                Whose::Ours => return Ok(located),
+                Whose::Ours => {}
                 Whose::Foreign => (located.look, located.is_taken) = (Look::Absent, true),
                 Whose::Unclear => {
                     let name = format!("{} {}", target.resource.kind, located.place.id());
@@ -73,7 +73,29 @@ impl CrossplaneProvider {
             }
             located.look = found;
         }
+        self.identify_cluster(&mut located).await;
         Ok(located)
+    }
+
+    /// Makes sure that what is absent is so on the very cluster it was made on: an empty one that has
+    /// taken its place is no evidence of anything.
+    async fn identify_cluster(&self, located: &mut Located) {
+        let is_evidence = matches!(located.look, Look::Absent);
+        if located.memory.cluster.is_some() && !is_evidence {
+            return;
+        }
+        let home = &self.home;
+        match self.cluster.namespace_uid(home).await {
+            Ok(Some(uid)) => {
+                let known = located.memory.cluster.get_or_insert_with(|| uid.clone());
+                if *known != uid {
+                    let message = "this is another cluster than the one it was made on, or the same set up anew";
+                    located.look = Look::Unseen(message.into());
+                }
+            }
+            Ok(None) => located.look = Look::Unseen(format!("the namespace {home} is not there, create it")),
+            Err(error) => located.look = Look::Unseen(format!("the namespace {home}: {}", error.message())),
+        }
     }
 
     /// Says how the object of an order is, or what is left of it.
@@ -153,7 +175,7 @@ impl CrossplaneProvider {
                 composed.insert(former);
             }
         }
-        Memory { uid, composed }
+        Memory { cluster: located.memory.cluster.clone(), uid, composed }
     }
 
     /// Adds the outputs; what has not all that is required is not ready.

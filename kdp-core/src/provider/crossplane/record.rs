@@ -32,6 +32,10 @@ impl Composed {
 /// What is remembered of the object of an order besides its name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Memory {
+    /// UID of the namespace that is the provider's home: tells the cluster from every other one, and
+    /// from itself after it was set up anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cluster: Option<String>,
     /// UID of the object; none before it was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) uid: Option<String>,

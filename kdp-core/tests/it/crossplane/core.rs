@@ -147,7 +147,7 @@ impl Worker {
             let references = if is_v2 { vec![part(&volumes()), part(&secrets())] } else { vec![part(&disks())] };
             let spec = json!({"resourceRefs": references});
             let spec = if is_v2 { json!({"crossplane": spec}) } else { spec };
-            let patch = json!({"metadata": self.held(&object, COMPOSITE), "spec": spec});
+            let patch = json!({"metadata": held(&object, COMPOSITE), "spec": spec});
             return self.patch(kind, &object, patch).await;
         }
         let mut is_ready = true;
@@ -156,7 +156,7 @@ impl Worker {
         }
         let secret = references.iter().find(|reference| reference["kind"] == "Secret");
         let named = self.behaviour.lock().unwrap().names_secret.clone();
-        let named = named.or(secret.and_then(|secret| secret["name"].as_str()).map(Into::into));
+        let named = named.or_else(|| secret.and_then(|secret| secret["name"].as_str()).map(Into::into));
         self.set_status(kind, &object, json!({"secretName": named})).await?;
         let ready = if is_ready {
             ("Ready", "True", "Available", "")
@@ -192,7 +192,7 @@ impl Worker {
         let Some(bound) = claim["spec"]["resourceRef"]["name"].as_str() else {
             let bound = format!("{}-{:05x}", name.as_str().unwrap(), rand::random::<u32>() & 0xf_ffff);
             let reference = json!({"apiVersion": xstores().api_version, "kind": "XStore", "name": bound});
-            let patch = json!({"metadata": self.held(&claim, CLAIM), "spec": {"resourceRef": reference}});
+            let patch = json!({"metadata": held(&claim, CLAIM), "spec": {"resourceRef": reference}});
             return self.patch(&kind, &claim, patch).await;
         };
         let annotations = claim["metadata"]["annotations"].clone();
@@ -292,14 +292,6 @@ impl Worker {
         self.patch(kind, object, json!({"metadata": metadata})).await
     }
 
-    fn held(&self, object: &Value, finalizer: &str) -> Value {
-        let mut finalizers = object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
-        if finalizers.iter().all(|one| one != finalizer) {
-            finalizers.push(json!(finalizer));
-        }
-        json!({"finalizers": finalizers, "resourceVersion": object["metadata"]["resourceVersion"]})
-    }
-
     async fn list(&self, kind: &ApiResource) -> kube::Result<Vec<Value>> {
         let objects = api(&self.client, kind, None).list(&ListParams::default()).await?;
         Ok(objects.items.into_iter().map(value).collect())
@@ -335,6 +327,15 @@ impl Worker {
         let patch = json!({"metadata": {"uid": object["metadata"]["uid"]}, "status": status});
         objects.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
     }
+}
+
+/// Metadata with one more finalizer.
+fn held(object: &Value, finalizer: &str) -> Value {
+    let mut finalizers = object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+    if finalizers.iter().all(|one| one != finalizer) {
+        finalizers.push(json!(finalizer));
+    }
+    json!({"finalizers": finalizers, "resourceVersion": object["metadata"]["resourceVersion"]})
 }
 
 fn of(reference: &Value) -> ApiResource {

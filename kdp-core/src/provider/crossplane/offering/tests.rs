@@ -48,7 +48,7 @@ fn a_definition_is_offered_by_its_parameters() {
 
     let claim = offering.claim_target().unwrap();
     assert_eq!((claim.shape(), claim.resource().plural.as_str()), (Shape::Claim, "buckets"));
-    assert!(claim.sensitive.contains(&["users", "*", "password"].map(String::from).to_vec()), "{claim:?}");
+    assert!(claim.sensitive.contains(["users", "*", "password"].map(String::from).as_slice()), "{claim:?}");
     assert_eq!(offering.target().shape(), Shape::LegacyCluster);
 }
 

@@ -53,7 +53,7 @@ proptest! {
             .into_iter()
             .map(|(api_version, kind, namespace, name)| Composed { api_version, kind, namespace, name })
             .collect();
-        let memory = Memory { uid, composed };
+        let memory = Memory { cluster: uid.clone(), uid, composed };
         let id = OrderId::new("0a1b", "default", "app");
         let place = Place { namespace: Some("all".into()), name: "kdp-0a1b".into() };
         let sealed = memory.seal("buckets.example.org".into(), &place, &id);
