@@ -16,8 +16,10 @@ mod fence;
 mod look;
 mod offering;
 mod options;
+mod preview;
 mod record;
 mod remove;
+mod render;
 mod secret;
 mod state;
 mod target;
@@ -30,6 +32,7 @@ pub use self::{
     connection::{Connection, SecretSource},
     offering::{ClaimNames, Offering, PrinterColumn, Scope, discover},
     options::{CrossplaneOptions, GarbageCollection, Namespaces, Pin, WalkLimits},
+    render::Renderer,
     target::{Shape, Target},
 };
 

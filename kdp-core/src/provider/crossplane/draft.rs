@@ -41,12 +41,17 @@ impl CrossplaneProvider {
                 let becomes = self.cluster.apply(&self.options.target.resource, &desired, Effect::DryRun).await?;
                 let values = self.differences(object, &becomes, &desired);
                 let update = values.into_iter().fold(change(ChangeAction::Update), Change::with_value);
-                if update.values.is_empty() { vec![] } else { vec![update] }
+                if update.values.is_empty() {
+                    vec![]
+                } else {
+                    std::iter::once(update).chain(self.preview(order, &becomes).await?).collect()
+                }
             }
             Look::Absent => {
                 let becomes = self.try_creation(&located.place, desired.clone()).await?;
                 let values = self.differences(&Value::Null, &becomes, &desired);
-                vec![values.into_iter().fold(change(ChangeAction::Create), Change::with_value)]
+                let create = values.into_iter().fold(change(ChangeAction::Create), Change::with_value);
+                std::iter::once(create).chain(self.preview(order, &becomes).await?).collect()
             }
         };
         if let Look::There(object) = &located.look {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use sha2::{Digest, Sha256};
 
-use super::{connection::Connection, target::Target};
+use super::{connection::Connection, render::Renderer, target::Target};
 use crate::{Error, ErrorKind, provider::OrderId};
 
 /// The longest name of a namespace.
@@ -22,6 +22,7 @@ pub struct CrossplaneOptions {
     pub(super) connection: Option<Connection>,
     pub(super) collection: GarbageCollection,
     pub(super) limits: WalkLimits,
+    pub(super) renderer: Option<Renderer>,
 }
 
 impl CrossplaneOptions {
@@ -39,6 +40,7 @@ impl CrossplaneOptions {
             connection: None,
             collection: GarbageCollection::ByCluster,
             limits: WalkLimits::default(),
+            renderer: None,
         }
     }
 
@@ -77,6 +79,17 @@ impl CrossplaneOptions {
     #[must_use]
     pub fn with_garbage_collection(mut self, collection: GarbageCollection) -> Self {
         self.collection = collection;
+        self
+    }
+
+    /// The same; plans that change the object tell what becomes of what it is composed of as well. Such
+    /// a plan is current as long as the functions of the Composition answer the same.
+    ///
+    /// Functions get neither credentials nor resources that they require beyond what is composed.
+    /// Claims cannot be rendered: their plans are refused as `Unsupported`.
+    #[must_use]
+    pub fn with_renderer(mut self, renderer: Renderer) -> Self {
+        self.renderer = Some(renderer);
         self
     }
 
