@@ -7,6 +7,7 @@ mod discovery;
 mod life;
 mod place;
 mod real;
+mod rendered;
 
 use kdp_core::provider::{conformance, crossplane::Shape};
 

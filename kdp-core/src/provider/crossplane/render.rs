@@ -78,11 +78,10 @@ impl Renderer {
             }),
         };
         let ran = tokio::time::timeout(self.patience, self.run(id, request.encode_to_vec())).await;
-        let answer = ran.map_err(|_| unavailable(id, format!("it takes longer than {:?}", self.patience)))??;
-        let response = RenderResponse::decode(answer.as_slice()).map_err(|error| {
-            unavailable(id, "its answer is none, use version 2.3 or later".into()).with_source(error)
-        })?;
-        let Some(output) = response.composite else { return Err(unavailable(id, "its answer is empty".into())) };
+        let answer = ran.map_err(|_| unavailable(id, &format!("it takes longer than {:?}", self.patience)))??;
+        let response = RenderResponse::decode(answer.as_slice())
+            .map_err(|error| unavailable(id, "its answer is none, use version 2.3 or later").with_source(error))?;
+        let Some(output) = response.composite else { return Err(unavailable(id, "its answer is empty")) };
         Ok(Rendered {
             composed: output.composed_resources.into_iter().map(from_struct).collect(),
             deleted: output.deleted_resources.into_iter().map(from_struct).collect(),
@@ -92,8 +91,9 @@ impl Renderer {
     async fn run(&self, id: &OrderId, request: Vec<u8>) -> Result<Vec<u8>, Error> {
         let mut child = Command::new(&self.program)
             .args(["internal", "render"])
-            // It needs nothing of this process, least of all its credentials.
+            // It needs nothing of this process, least of all its credentials; only to be found.
             .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -104,7 +104,7 @@ impl Renderer {
                 let message = format!("the program {} cannot be run", self.program.display());
                 Error::new(ErrorKind::Unsupported, "render", id, message).with_source(error)
             })?;
-        let failed = |error: std::io::Error| unavailable(id, "its answer cannot be read".into()).with_source(error);
+        let failed = |error: std::io::Error| unavailable(id, "its answer cannot be read").with_source(error);
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(mut stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
             return Err(Error::new(ErrorKind::Internal, "render", id, "the program has no pipes"));
@@ -126,7 +126,7 @@ impl Renderer {
         let complaint = String::from_utf8_lossy(&complaint);
         let complaint: String = complaint.trim().chars().take(LONGEST).collect();
         let what = if status.code() == Some(FATAL) { "a function refuses it" } else { "it failed" };
-        Err(unavailable(id, format!("{what}: {complaint}")))
+        Err(unavailable(id, &format!("{what}: {complaint}")))
     }
 
     /// The functions that a Composition calls.
@@ -166,7 +166,7 @@ pub(super) struct Rendered {
     pub(super) deleted: Vec<Value>,
 }
 
-fn unavailable(id: &OrderId, message: String) -> Error {
+fn unavailable(id: &OrderId, message: &str) -> Error {
     Error::new(ErrorKind::Unavailable, "render", id, format!("crossplane internal render: {message}"))
 }
 

@@ -30,7 +30,7 @@ const REQUIRE: &str = "KDP_REQUIRE_CROSSPLANE";
 async fn an_order_lives_with_the_real_crossplane() {
     let Ok(path) = std::env::var(KUBECONFIG) else {
         assert!(std::env::var(REQUIRE).is_err(), "{REQUIRE} is set, and {KUBECONFIG} names no kubeconfig");
-        println!("SKIPPED: {KUBECONFIG} names no kubeconfig of a cluster with Crossplane");
+        eprintln!("SKIPPED: {KUBECONFIG} names no kubeconfig of a cluster with Crossplane");
         return;
     };
     let kubeconfig = Kubeconfig::read_from(path).unwrap();

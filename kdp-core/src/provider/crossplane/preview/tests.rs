@@ -1,6 +1,6 @@
 use super::*;
 
-fn composed(name: &str, kind: &str, spec: Value) -> Value {
+fn composed(name: &str, kind: &str, spec: &Value) -> Value {
     json!({
         "apiVersion": "e/v1", "kind": kind,
         "metadata": {"name": format!("app-{name}"), "annotations": {RESOURCE_NAME: name}},
@@ -11,14 +11,14 @@ fn composed(name: &str, kind: &str, spec: Value) -> Value {
 #[test]
 fn changes_are_told_by_the_names_of_the_composition() {
     let observed = [
-        composed("bucket", "Bucket", json!({"region": "a", "defaulted": 1})),
-        composed("policy", "Policy", json!({"allow": "all"})),
-        composed("same", "Policy", json!({"allow": "some", "defaulted": 1})),
+        composed("bucket", "Bucket", &json!({"region": "a", "defaulted": 1})),
+        composed("policy", "Policy", &json!({"allow": "all"})),
+        composed("same", "Policy", &json!({"allow": "some", "defaulted": 1})),
     ];
     let rendered = [
-        composed("same", "Policy", json!({"allow": "some"})),
-        composed("bucket", "Bucket", json!({"region": "b"})),
-        composed("user", "User", json!({"name": "app"})),
+        composed("same", "Policy", &json!({"allow": "some"})),
+        composed("bucket", "Bucket", &json!({"region": "b"})),
+        composed("user", "User", &json!({"name": "app"})),
     ];
     let changes = changes(&observed, &rendered, &observed[1..2], &BTreeSet::new());
     let told: Vec<_> = changes.iter().map(|change| (change.action, change.subject.as_str())).collect();
@@ -45,7 +45,7 @@ fn what_a_composition_copies_of_a_secret_is_not_told() {
     let secrets = secrets(&order, &sensitive);
     assert_eq!(secrets, ["12345".to_owned(), "hunter22".to_owned()].into());
     let rendered = [
-        composed("db", "Database", json!({"url": "postgres://app:hunter22@db", "size": 1, "pins": {"a": "12345"}})),
+        composed("db", "Database", &json!({"url": "postgres://app:hunter22@db", "size": 1, "pins": {"a": "12345"}})),
         json!({"kind": "Secret", "metadata": {"name": "s"}, "data": {"key": "c2VjcmV0"}}),
     ];
     let changes = changes(&[], &rendered, &[], &secrets);
