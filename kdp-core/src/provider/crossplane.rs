@@ -13,6 +13,7 @@ mod desired;
 mod diff;
 mod draft;
 mod fence;
+mod import;
 mod look;
 mod offering;
 mod options;
@@ -37,11 +38,9 @@ pub use self::{
 };
 
 use self::{
-    cluster::{Cluster, Effect, Look},
-    desired::{Place, Whose, whose},
+    cluster::{Cluster, Look},
     draft::is_leaving,
     fence::Fence,
-    look::Located,
 };
 use super::{Action, ActionCall, ActionOutcome, Observation, Order, OrderId, Plan, PlanHash, Provider, Run, Teardown};
 use crate::{Error, ErrorKind};
@@ -68,6 +67,12 @@ impl CrossplaneProvider {
         let home = home.into();
         let fence = Fence::new(client.clone(), &home, &options.name);
         Self { cluster: Cluster::new(client), fence, home, options }
+    }
+
+    /// The kind that orders become.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.options.target
     }
 }
 
@@ -119,45 +124,9 @@ impl Provider for CrossplaneProvider {
     }
 
     async fn import(&self, order: &Order, existing: &str, run: &Run) -> Result<Observation, Error> {
-        let id = &order.id;
-        self.fence.enter(id, run).await?;
-        let resource = &self.options.target.resource;
-        // A name alone: what is in the namespace of another workspace cannot even be asked for.
-        let usual = desired::place(&self.options, id)?;
-        let is_name = !existing.is_empty() && existing.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b));
-        if !is_name {
-            let message = format!("{existing:?} is no name of a {}", resource.kind);
-            return Err(Error::new(ErrorKind::Invalid, "import", id, message));
-        }
-        let place = Place { name: existing.into(), ..usual };
-        let object = match self.cluster.look(resource, &place).await {
-            Look::There(object) => object,
-            Look::Absent => {
-                let message = format!("there is no {} {}", resource.kind, place.id());
-                return Err(Error::new(ErrorKind::NotFound, "import", id, message));
-            }
-            Look::Unseen(why) => return Err(Error::new(ErrorKind::Unavailable, "import", id, why)),
-        };
-        let object = match whose(&object, id, None) {
-            Whose::Ours => object,
-            Whose::Foreign => {
-                let message = format!("{} {} is another order's", resource.kind, place.id());
-                return Err(Error::new(ErrorKind::Forbidden, "import", id, message));
-            }
-            Whose::Unclear if is_leaving(&object) => {
-                let message = format!("{} {} is being deleted", resource.kind, place.id());
-                return Err(Error::new(ErrorKind::NotFound, "import", id, message));
-            }
-            Whose::Unclear => {
-                let mut ownership = desired::ownership(&self.options, id, &place, run.lease);
-                // Of two orders that want it at once, one comes too late.
-                ownership["metadata"]["uid"] = object["metadata"]["uid"].clone();
-                ownership["metadata"]["resourceVersion"] = object["metadata"]["resourceVersion"].clone();
-                self.cluster.apply(resource, &ownership, Effect::Real).await?
-            }
-        };
-        let memory = record::Memory::default();
-        self.report(id, Located { place, memory, look: Look::There(object), is_taken: false }).await
+        self.fence.enter(&order.id, run).await?;
+        let located = self.take_over(&order.id, existing, run).await?;
+        self.report(&order.id, located).await
     }
 
     fn actions(&self) -> Vec<Action> {

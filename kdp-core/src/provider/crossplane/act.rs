@@ -27,8 +27,9 @@ const MOST_ACTED: usize = 8;
 const LONGEST_ID: usize = 128;
 /// Between two looks for whether a request was handled.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long Crossplane may take to handle a request, where the run has no deadline.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long is waited for Crossplane to say that it has handled a request, which it does within
+/// seconds where its definition keeps the field for it.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Tries to write what Crossplane writes at the same time.
 const TRIES: usize = 8;
 
@@ -40,6 +41,16 @@ enum Verb {
     Reconcile,
 }
 
+/// What became of a request to look at something.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Handled {
+    Yes,
+    /// Another request has taken its place.
+    Superseded,
+    /// Crossplane has not said anything.
+    Untold,
+}
+
 /// The actions of this provider.
 pub(super) fn actions() -> Vec<Action> {
     vec![
@@ -48,7 +59,7 @@ pub(super) fn actions() -> Vec<Action> {
             "Has Crossplane leave it as it is, and everything it is composed of as composed, until it is resumed.",
         ),
         Action::new("resume", "Has Crossplane look after it again."),
-        Action::new("reconcile", "Has Crossplane look at it now, and waits until it has."),
+        Action::new("reconcile", "Has Crossplane look at it now, and waits a while until it says that it has."),
     ]
 }
 
@@ -73,21 +84,24 @@ impl CrossplaneProvider {
         self.annotate(id, sealed, &Verb::Resume.annotation(""), None).await.map(drop)
     }
 
-    /// Has Crossplane look at what was made for an order, and waits until it has. Every token is one
-    /// request: calling it again with the same one waits for the same.
+    /// Has Crossplane look at what was made for an order, and says whether it has said so. Every token is
+    /// one request: calling it again with the same one waits for the same.
+    ///
+    /// Crossplane says so in `status.lastHandledReconcileAt`, which is lost where the schema of the
+    /// definition neither names it nor keeps unknown fields: that of Crossplane 2.4 itself does not.
     ///
     /// # Errors
-    /// As for [`pause`](Self::pause); `Unavailable` also when Crossplane has not handled it in time.
+    /// As for [`pause`](Self::pause); `Invalid` when it is paused.
     pub async fn reconcile_now(
         &self,
         id: &OrderId,
         sealed: Option<&Teardown>,
         token: &str,
         run: &Run,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         self.fence.enter(id, run).await?;
         self.annotate(id, sealed, &Verb::Reconcile.annotation(token), None).await?;
-        self.wait_until_handled(id, sealed, token, run).await.map(drop)
+        Ok(self.handled(id, sealed, token, run).await? == Handled::Yes)
     }
 
     pub(super) async fn carry_out(
@@ -112,10 +126,13 @@ impl CrossplaneProvider {
         Ok(match verb {
             Verb::Pause => ActionOutcome::new("it is left as it is until it is resumed"),
             Verb::Resume => ActionOutcome::new("it is looked after again"),
-            Verb::Reconcile if self.wait_until_handled(id, sealed, &call.id, run).await? => {
-                ActionOutcome::new("Crossplane has looked at it")
-            }
-            Verb::Reconcile => ActionOutcome::new("a later request has taken its place"),
+            Verb::Reconcile => ActionOutcome::new(match self.handled(id, sealed, &call.id, run).await? {
+                Handled::Yes => "Crossplane has looked at it",
+                Handled::Superseded => "a later request has taken its place",
+                Handled::Untold => {
+                    "Crossplane was asked to look at it; it has not said that it did, in status.lastHandledReconcileAt"
+                }
+            }),
         })
     }
 
@@ -189,24 +206,18 @@ impl CrossplaneProvider {
         }
     }
 
-    /// Whether Crossplane has handled this very request; otherwise another one has taken its place.
-    async fn wait_until_handled(
-        &self,
-        id: &OrderId,
-        sealed: Option<&Teardown>,
-        token: &str,
-        run: &Run,
-    ) -> Result<bool, Error> {
+    /// What became of a request.
+    async fn handled(&self, id: &OrderId, sealed: Option<&Teardown>, token: &str, run: &Run) -> Result<Handled, Error> {
         let watched = async {
             loop {
                 let object = self.existing(id, sealed).await?;
                 let is_handled = |object: &Value| object["status"]["lastHandledReconcileAt"] == token;
                 let composite = self.composite(&object).await?;
                 if is_handled(&object) || composite.is_some_and(|(_, composite)| is_handled(&composite)) {
-                    return Ok(true);
+                    return Ok(Handled::Yes);
                 }
                 if object["metadata"]["annotations"][REQUESTED] != token {
-                    return Ok(false);
+                    return Ok(Handled::Superseded);
                 }
                 if object["metadata"]["annotations"][PAUSED] == "true" {
                     let message = "it is paused, and Crossplane handles no request before it is resumed";
@@ -215,12 +226,10 @@ impl CrossplaneProvider {
                 tokio::time::sleep(PAUSE).await;
             }
         };
-        let late =
-            || Error::new(ErrorKind::Unavailable, "act on", id, "Crossplane has not handled the request in time");
         tokio::select! {
             handled = watched => handled,
-            () = run.stop.cancelled() => Err(late()),
-            () = tokio::time::sleep(PATIENCE) => Err(late()),
+            () = run.stop.cancelled() => Ok(Handled::Untold),
+            () = tokio::time::sleep(PATIENCE) => Ok(Handled::Untold),
         }
     }
 

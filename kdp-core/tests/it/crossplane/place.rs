@@ -23,12 +23,12 @@ use kdp_core::{
 use kdp_tenancy::Embedded;
 use kube::{
     Api, Client,
-    api::{ListParams, PostParams},
+    api::{ApiResource, DynamicObject, ListParams, PostParams},
     client::Body,
 };
 use serde_json::{Value, json};
 
-use super::core::{Core, api, buckets, stores};
+use super::core::{Core, api};
 
 /// Long enough for a machine that is busy with other things.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -57,11 +57,7 @@ impl Site {
 
     /// A namespace that nobody else has.
     pub(crate) async fn namespace(&self) -> String {
-        let name = format!("place-{:016x}", rand::random::<u64>());
-        let namespaces: Api<Namespace> = Api::all(self.client());
-        let namespace = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
-        namespaces.create(&PostParams::default(), &namespace).await.unwrap();
-        name
+        namespace(&self.client()).await
     }
 }
 
@@ -77,20 +73,40 @@ pub(crate) fn options(shape: Shape, namespace: &str) -> CrossplaneOptions {
 
 /// Providers for the conformance suite, each in a namespace of its own.
 pub(crate) struct Places {
-    site: Site,
-    shape: Shape,
+    client: Client,
+    /// Where Crossplane is ours: it lives as long as the place.
+    _site: Option<Site>,
+    orders: Orders,
+    /// By the name of a namespace.
+    options: Box<dyn Fn(&str) -> CrossplaneOptions + Send + Sync>,
     /// By the provider's name, which is that of its namespace.
     cut_off: Mutex<HashMap<String, Arc<AtomicBool>>>,
 }
 
 impl Places {
+    /// With a small Crossplane of our own.
     pub(crate) async fn new(shape: Shape) -> Self {
-        Self { site: Site::new().await, shape, cut_off: Mutex::default() }
+        let site = Site::new().await;
+        let order = |size: i64| json!({"size": size, "password": SECRET_INPUT});
+        let orders = Orders::new(order(1), order(2), order(0), "size")
+            .with_secret_input(SECRET_INPUT)
+            .with_sensitive_output("password");
+        let places = Self::on(site.client(), orders, move |namespace| options(shape, namespace));
+        Self { _site: Some(site), ..places }
+    }
+
+    /// On a cluster where Crossplane works.
+    pub(crate) fn on(
+        client: Client,
+        orders: Orders,
+        options: impl Fn(&str) -> CrossplaneOptions + Send + Sync + 'static,
+    ) -> Self {
+        Self { client, _site: None, orders, options: Box::new(options), cut_off: Mutex::default() }
     }
 
     fn provider(&self, namespace: &str) -> CrossplaneProvider {
         let cut_off = Arc::clone(self.cut_off.lock().unwrap().entry(namespace.into()).or_default());
-        let client = self.site.client();
+        let client = self.client.clone();
         let service = tower::service_fn(move |request: http::Request<Body>| {
             let (client, cut_off) = (client.clone(), Arc::clone(&cut_off));
             async move {
@@ -102,11 +118,17 @@ impl Places {
             }
         });
         let client = Client::new(service, "default");
-        CrossplaneProvider::new(client, "default", options(self.shape, namespace).with_name(namespace))
+        CrossplaneProvider::new(client, "default", (self.options)(namespace).with_name(namespace))
     }
 
     fn set_cut_off(&self, provider: &CrossplaneProvider, is_cut_off: bool) {
         self.cut_off.lock().unwrap()[provider.name()].store(is_cut_off, Ordering::SeqCst);
+    }
+
+    /// The objects that the provider makes.
+    fn objects(&self, provider: &CrossplaneProvider) -> (Api<DynamicObject>, ApiResource) {
+        let kind = provider.target().resource().clone();
+        (api(&self.client, &kind, Some(provider.name())), kind)
     }
 }
 
@@ -114,14 +136,11 @@ impl Fixture for Places {
     type Provider = CrossplaneProvider;
 
     fn orders(&self) -> Orders {
-        let order = |size: i64| json!({"size": size, "password": SECRET_INPUT});
-        Orders::new(order(1), order(2), order(0), "size")
-            .with_secret_input(SECRET_INPUT)
-            .with_sensitive_output("password")
+        self.orders.clone()
     }
 
     async fn open(&self) -> Result<CrossplaneProvider, Error> {
-        Ok(self.provider(&self.site.namespace().await))
+        Ok(self.provider(&namespace(&self.client).await))
     }
 
     async fn reopen(&self, provider: &CrossplaneProvider) -> Result<CrossplaneProvider, Error> {
@@ -137,21 +156,26 @@ impl Fixture for Places {
     }
 
     async fn existing(&self, provider: &CrossplaneProvider) -> Option<String> {
-        let kind = if self.shape == Shape::Claim { stores() } else { buckets() };
+        let (objects, kind) = self.objects(provider);
         let object = serde_json::from_value(json!({
-            "apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "found"},
-            "spec": {"size": 1, "password": SECRET_INPUT},
+            "apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "found"}, "spec": {"size": 1},
         }));
-        let objects = api(&self.site.client(), &kind, Some(provider.name()));
         objects.create(&PostParams::default(), &object.unwrap()).await.unwrap();
         Some("found".into())
     }
 
     async fn count(&self, provider: &CrossplaneProvider) -> Option<usize> {
-        let kind = if self.shape == Shape::Claim { stores() } else { buckets() };
-        let objects = api(&self.site.client(), &kind, Some(provider.name()));
-        Some(objects.list(&ListParams::default()).await.unwrap().items.len())
+        Some(self.objects(provider).0.list(&ListParams::default()).await.unwrap().items.len())
     }
+}
+
+/// A namespace that nobody else has.
+async fn namespace(client: &Client) -> String {
+    let name = format!("place-{:016x}", rand::random::<u64>());
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let namespace = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
+    namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+    name
 }
 
 fn definitions() -> Vec<Value> {
@@ -202,13 +226,15 @@ pub(crate) struct Journey {
     pub(crate) id: OrderId,
     pub(crate) sealed: Option<Teardown>,
     pub(crate) run: Run,
+    /// How long it may take to get anywhere.
+    pub(crate) patience: Duration,
 }
 
 impl Journey {
     pub(crate) fn new(client: Client, options: CrossplaneOptions) -> Self {
         let id = OrderId::new(format!("{:032x}", rand::random::<u128>()), "default", "app");
         let provider = CrossplaneProvider::new(client, "default", options);
-        Self { provider, id, sealed: None, run: Run::new(Lease(1)) }
+        Self { provider, id, sealed: None, run: Run::new(Lease(1)), patience: DEADLINE }
     }
 
     /// Another order of the same provider's kind.
@@ -239,7 +265,7 @@ impl Journey {
                 Ok(observation) if observation.phase == phase => return observation,
                 other => other,
             };
-            assert!(started.elapsed() < DEADLINE, "it does not become {phase}: {seen:?}");
+            assert!(started.elapsed() < self.patience, "it does not become {phase}: {seen:?}");
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -252,7 +278,7 @@ impl Journey {
             if seen.phase == phase && seen.message.contains(message) {
                 return seen;
             }
-            assert!(started.elapsed() < DEADLINE, "it does not become {phase} ({message}): {seen:?}");
+            assert!(started.elapsed() < self.patience, "it does not become {phase} ({message}): {seen:?}");
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -265,7 +291,7 @@ impl Journey {
             let seen = self.provider.delete(sealed, &self.run).await;
             match seen {
                 Ok(seen) if seen.phase == phase && seen.message.contains(message) => return seen,
-                seen => assert!(started.elapsed() < DEADLINE, "it does not become {phase} ({message}): {seen:?}"),
+                seen => assert!(started.elapsed() < self.patience, "it does not become {phase} ({message}): {seen:?}"),
             }
             tokio::time::sleep(PAUSE).await;
         }
