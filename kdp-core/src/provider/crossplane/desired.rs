@@ -146,6 +146,17 @@ pub(super) fn object(options: &CrossplaneOptions, order: &Order, place: &Place, 
     Ok(object)
 }
 
+/// Leaves to others how a claim that they made is deleted. It is told all the same when its composite
+/// resource is gone, because that is remembered.
+pub(super) fn concede(desired: &mut Value, there: &Value) {
+    let policy = &there["spec"]["compositeDeletePolicy"];
+    if let Some(spec) = desired["spec"].as_object_mut().filter(|_| policy.is_string())
+        && spec.get("compositeDeletePolicy").is_some_and(|wanted| wanted != policy)
+    {
+        spec.remove("compositeDeletePolicy");
+    }
+}
+
 /// What says whose an object is: all that an import writes.
 pub(super) fn ownership(options: &CrossplaneOptions, id: &OrderId, place: &Place, lease: Lease) -> Value {
     let resource = &options.target.resource;

@@ -29,7 +29,10 @@ impl CrossplaneProvider {
             let message = format!("{} exists and is not this order's", located.place.id());
             return Err(Error::new(ErrorKind::Forbidden, "plan", id, message));
         }
-        let desired = desired::object(&self.options, order, &located.place, run.lease)?;
+        let mut desired = desired::object(&self.options, order, &located.place, run.lease)?;
+        if let Look::There(object) = &located.look {
+            desired::concede(&mut desired, object);
+        }
         let subject = format!("{} {}", self.options.target.resource.kind, located.place.id());
         let change = |action| Change::new(action, &subject);
         let changes = match &located.look {

@@ -193,7 +193,7 @@ fn definitions() -> Vec<Value> {
     let any = json!({"type": "array", "items": open});
     let v2 = parameters(json!({"crossplane": open}));
     let legacy = parameters(json!({
-        "resourceRef": open, "resourceRefs": any, "claimRef": open, "compositeDeletePolicy": {"type": "string"},
+        "resourceRef": open, "resourceRefs": any, "claimRef": open, "compositeDeletePolicy": {"type": "string", "default": "Background"},
         "writeConnectionSecretToRef": open, "compositionRef": open,
     }));
     vec![

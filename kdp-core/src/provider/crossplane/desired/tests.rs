@@ -98,6 +98,18 @@ fn whose_an_object_is_follows_from_its_label_and_from_what_was_known() {
 }
 
 #[test]
+fn how_a_claim_of_others_is_deleted_is_left_to_them() {
+    let check = |there: Value, expected: Value| {
+        let mut desired = made(&options(Shape::Claim), json!({"size": 1}));
+        concede(&mut desired, &json!({"spec": there}));
+        assert_eq!(desired["spec"]["compositeDeletePolicy"], expected, "{there}");
+    };
+    check(json!({}), json!("Foreground"));
+    check(json!({"compositeDeletePolicy": "Foreground"}), json!("Foreground"));
+    check(json!({"compositeDeletePolicy": "Background"}), Value::Null);
+}
+
+#[test]
 fn places_read_back_as_they_were_written() {
     for place in
         [Place { namespace: None, name: "kdp-a".into() }, Place { namespace: Some("all".into()), name: "kdp-a".into() }]
