@@ -94,7 +94,7 @@ impl Provider for CrossplaneProvider {
             let mut draft = self.draft(order, run).await?;
             draft.plan.check(plan, id)?;
             if matches!(&draft.located.look, Look::There(object) if is_leaving(object)) {
-                return self.remove(id, draft.located).await;
+                return self.remove(id, order.sealed.as_ref(), run).await;
             }
             match self.write(&draft, id, run).await {
                 Ok(object) => {
@@ -119,8 +119,7 @@ impl Provider for CrossplaneProvider {
 
     async fn delete(&self, sealed: &Teardown, run: &Run) -> Result<Observation, Error> {
         self.fence.enter(&sealed.id, run).await?;
-        let located = self.locate(&sealed.id, Some(sealed)).await?;
-        self.remove(&sealed.id, located).await
+        self.remove(&sealed.id, Some(sealed), run).await
     }
 
     async fn import(&self, order: &Order, existing: &str, run: &Run) -> Result<Observation, Error> {

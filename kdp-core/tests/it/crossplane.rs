@@ -22,3 +22,8 @@ async fn composite_resources_in_namespaces_are_provided_as_any_provider_must() {
 async fn claims_are_provided_as_any_provider_must() {
     assert_eq!(conformance::run(&Places::new(Shape::Claim).await).await, []);
 }
+
+#[tokio::test]
+async fn composite_resources_of_v1_are_provided_as_any_provider_must() {
+    assert_eq!(conformance::run(&Places::new(Shape::LegacyCluster).await).await, []);
+}

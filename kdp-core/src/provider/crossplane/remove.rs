@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    CrossplaneProvider,
+    CrossplaneProvider, TRIES,
     act::PAUSED,
     cluster::{Deletion, Look},
     desired::{FINALIZER, Place},
@@ -15,8 +15,8 @@ use super::{
     walk::walk,
 };
 use crate::{
-    Error,
-    provider::{Observation, OrderId, Phase},
+    Error, ErrorKind,
+    provider::{Observation, OrderId, Phase, Run, Teardown},
 };
 
 /// Set on what a Usage protects from deletion.
@@ -61,8 +61,30 @@ fn is_made_for(there: &Value, place: &Place, uid: Option<&str>, memory: &Memory)
 }
 
 impl CrossplaneProvider {
-    /// One step of the removal.
-    pub(super) async fn remove(&self, id: &OrderId, mut located: Located) -> Result<Observation, Error> {
+    /// One step of the removal, in a run that was let in.
+    pub(super) async fn remove(
+        &self,
+        id: &OrderId,
+        sealed: Option<&Teardown>,
+        run: &Run,
+    ) -> Result<Observation, Error> {
+        for _ in 0..TRIES {
+            let located = self.locate(id, sealed).await?;
+            match self.step(id, located).await {
+                // Crossplane writes the object as well.
+                Err(error) if error.kind() == ErrorKind::Stale => self.fence.check(id, run).await?,
+                // Rights may be granted later, and the order is not what has to change.
+                Err(error) if error.kind() == ErrorKind::Forbidden => {
+                    let message = format!("the platform has no right to: {}", error.message());
+                    return Err(Error::new(ErrorKind::Unavailable, "delete", id, message).with_source(error));
+                }
+                done => return done,
+            }
+        }
+        Err(Error::new(ErrorKind::Unavailable, "delete", id, "it keeps changing meanwhile"))
+    }
+
+    async fn step(&self, id: &OrderId, mut located: Located) -> Result<Observation, Error> {
         if let Look::There(object) = &located.look {
             let object = self.resumed(object.clone()).await?;
             if object["metadata"]["deletionTimestamp"].is_null() {
@@ -147,9 +169,6 @@ impl CrossplaneProvider {
     /// Says what is left. `Gone` is only what left nothing behind, and nothing of which that cannot be told.
     pub(super) fn report_left(&self, id: &OrderId, located: &Located, left: &Left) -> Observation {
         let is_there = matches!(located.look, Look::There(_));
-        if !is_there && left.there.is_empty() && left.unseen.is_empty() {
-            return Observation::new(Phase::Gone);
-        }
         let teardown = located.teardown(self, id);
         let observation =
             |phase, message: String| Observation::new(phase).with_message(message).with_teardown(teardown.clone());
@@ -174,11 +193,13 @@ impl CrossplaneProvider {
         if let Some(unseen) = left.unseen.first() {
             return observation(Phase::Unknown, format!("whether it is gone cannot be told: {unseen}"));
         }
-        let said = match &located.look {
-            Look::There(object) => judge(object),
-            Look::Absent | Look::Unseen(_) => return Observation::new(Phase::Gone),
-        };
-        observation(Phase::Deleting, format!("Crossplane says {}: {}", said.reason, said.message))
+        match &located.look {
+            Look::There(object) => {
+                let said = judge(object);
+                observation(Phase::Deleting, format!("Crossplane says {}: {}", said.reason, said.message))
+            }
+            Look::Absent | Look::Unseen(_) => Observation::new(Phase::Gone),
+        }
     }
 }
 

@@ -128,8 +128,12 @@ impl Worker {
         }
         let fields = if is_v2 { &object["spec"]["crossplane"] } else { &object["spec"] };
         let references = fields["resourceRefs"].as_array().cloned().unwrap_or_default();
+        let written = Some(&object["spec"]["writeConnectionSecretToRef"]).filter(|it| it["namespace"].is_string());
+        let written = written.map(|it| json!({"kind": "Secret", "name": it["name"], "namespace": it["namespace"]}));
         if !object["metadata"]["deletionTimestamp"].is_null() {
-            if !self.behaviour.lock().unwrap().is_bare && !self.are_gone(&object, &references).await? {
+            if !self.behaviour.lock().unwrap().is_bare
+                && !self.are_gone(&object, references.iter().chain(&written)).await?
+            {
                 let said = [("Ready", "False", "Deleting", ""), ("Synced", "True", "ReconcileSuccess", "")];
                 return self.say(kind, &object, &said).await;
             }
@@ -153,6 +157,9 @@ impl Worker {
         let mut is_ready = true;
         for reference in &references {
             is_ready &= self.make(&object, reference).await?;
+        }
+        if let Some(written) = &written {
+            self.make(&object, written).await?;
         }
         let secret = references.iter().find(|reference| reference["kind"] == "Secret");
         let named = self.behaviour.lock().unwrap().names_secret.clone();
@@ -230,13 +237,14 @@ impl Worker {
     async fn make(&self, owner: &Value, reference: &Value) -> kube::Result<bool> {
         let name = reference["name"].as_str().unwrap();
         let part_kind = of(reference);
-        let parts = api(&self.client, &part_kind, owner["metadata"]["namespace"].as_str());
+        let namespace = owner["metadata"]["namespace"].as_str().or_else(|| reference["namespace"].as_str());
+        let parts = api(&self.client, &part_kind, namespace);
         let is_secret = part_kind.kind == "Secret";
         let Some(there) = parts.get_opt(name).await? else {
             let mut part = json!({
                 "apiVersion": part_kind.api_version, "kind": part_kind.kind,
                 "metadata": {
-                    "name": name, "namespace": owner["metadata"]["namespace"],
+                    "name": name, "namespace": namespace,
                     "annotations": {"crossplane.io/composition-resource-name": if is_secret { "secret" } else { "volume" }},
                     "labels": {"crossplane.io/composite": owner["metadata"]["name"]},
                     "ownerReferences": [{
@@ -263,10 +271,11 @@ impl Worker {
     }
 
     /// Deletes what is composed, as foreground deletion does, and says whether it is gone.
-    async fn are_gone(&self, owner: &Value, references: &[Value]) -> kube::Result<bool> {
+    async fn are_gone<'a>(&self, owner: &Value, references: impl Iterator<Item = &'a Value>) -> kube::Result<bool> {
         let mut are_gone = true;
         for reference in references {
-            let parts = api(&self.client, &of(reference), owner["metadata"]["namespace"].as_str());
+            let namespace = owner["metadata"]["namespace"].as_str().or_else(|| reference["namespace"].as_str());
+            let parts = api(&self.client, &of(reference), namespace);
             let Some(part) = parts.get_opt(reference["name"].as_str().unwrap()).await? else { continue };
             let part = value(part);
             if part["metadata"]["ownerReferences"][0]["uid"] == owner["metadata"]["uid"] {

@@ -65,6 +65,7 @@ impl Site {
 pub(crate) fn options(shape: Shape, namespace: &str) -> CrossplaneOptions {
     let (target, source) = match shape {
         Shape::Claim => (Target::new("v1.example.org", "v1", "Store", "stores", shape), SecretSource::Native),
+        Shape::LegacyCluster => (Target::new("v1.example.org", "v1", "XStore", "xstores", shape), SecretSource::Native),
         _ => (Target::new("v2.example.org", "v1", "Bucket", "buckets", shape), SecretSource::Composed("secret".into())),
     };
     CrossplaneOptions::new(target.with_sensitive("password"), Namespaces::Fixed(namespace.into()))
@@ -128,7 +129,8 @@ impl Places {
     /// The objects that the provider makes.
     fn objects(&self, provider: &CrossplaneProvider) -> (Api<DynamicObject>, ApiResource) {
         let kind = provider.target().resource().clone();
-        (api(&self.client, &kind, Some(provider.name())), kind)
+        let namespace = provider.target().shape().is_namespaced().then(|| provider.name());
+        (api(&self.client, &kind, namespace), kind)
     }
 }
 
