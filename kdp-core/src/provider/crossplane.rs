@@ -42,9 +42,14 @@ use self::{
     draft::is_leaving,
     fence::Fence,
 };
-use super::{Action, ActionCall, ActionOutcome, Observation, Order, OrderId, Plan, PlanHash, Provider, Run, Teardown};
+use super::{
+    Action, ActionCall, ActionOutcome, Observation, Operation, Order, OrderId, Plan, PlanHash, Provider, Run, Teardown,
+    Weight,
+};
 use crate::{Error, ErrorKind};
 
+/// What Crossplane's own program takes while it renders.
+const RENDERING: Weight = Weight::mib(256);
 /// How often Crossplane may write the object between reading and applying it.
 const TRIES: usize = 5;
 
@@ -134,6 +139,13 @@ impl Provider for CrossplaneProvider {
 
     async fn act(&self, order: &Order, call: &ActionCall, run: &Run) -> Result<ActionOutcome, Error> {
         self.carry_out(&order.id, order.sealed.as_ref(), call, run).await
+    }
+
+    fn weight(&self, operation: Operation) -> Weight {
+        match operation {
+            Operation::Plan | Operation::Apply if self.options.renderer.is_some() => RENDERING,
+            _ => Weight::LIGHT,
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub enum SecretSource {
     /// Crossplane writes it: composite resources and claims of v1 alone.
     Native,
     /// It is the composed resource of this name in the Composition; or, where that is a managed
-    /// resource, the Secret which that writes.
+    /// resource, the Secret which that writes. Not for claims, which have no composed resources themselves.
     Composed(String),
     /// Its name is at this path of the object, such as `status.connection.secretName`.
     Path(String),

@@ -45,7 +45,8 @@ impl CrossplaneOptions {
     }
 
     /// The same under another name. Providers that are driven by different runners and use one
-    /// cluster need different names, because each has a fence of its own.
+    /// cluster need different names, because each has a fence of its own. Lower case letters, digits,
+    /// dashes and dots: it is part of the name of a Lease.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();

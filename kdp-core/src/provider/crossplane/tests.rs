@@ -156,6 +156,24 @@ async fn a_change_names_the_version_that_it_was_planned_on() {
 }
 
 #[tokio::test]
+async fn looking_at_what_is_ready_is_one_request_and_planning_it_two() {
+    let server = FakeServer::new(|request| match request.path.as_str() {
+        BUCKET => {
+            let mut bucket = bucket();
+            let said = |type_: &str| json!({"type": type_, "status": "True", "observedGeneration": 1});
+            bucket["status"] = json!({"conditions": [said("Ready"), said("Synced")]});
+            FakeResponse::ok(&bucket)
+        }
+        _ => usual(request),
+    });
+    let (provider, order) = (provider(&server), Order::new(id(), 1, json!({"size": 1})).with_sealed(Some(sealed())));
+    assert_eq!(provider.observe(&id(), Some(&sealed())).await.unwrap().phase, Phase::Ready);
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(provider.plan(&order, &Lease(1).into()).await.unwrap().changes, []);
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test]
 async fn what_is_created_after_somebody_else_took_over_is_taken_back() {
     let (fence, looks) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let server = FakeServer::new(move |request| match (request.path.as_str(), request.method.as_str()) {
