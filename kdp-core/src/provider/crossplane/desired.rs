@@ -76,17 +76,16 @@ pub(super) fn place(options: &CrossplaneOptions, id: &OrderId) -> Result<Place, 
 ///
 /// `Invalid` when they are no object, or set a field that is Crossplane's: with those a tenant could
 /// choose the Composition, take over objects of others, or have Secrets written where it likes.
-pub(super) fn parameters(order: &Order) -> Result<&Map<String, Value>, Error> {
+pub(super) fn parameters(order: &Order) -> Result<Map<String, Value>, Error> {
     let invalid = |message: String| Error::new(ErrorKind::Invalid, "plan", &order.id, message);
-    static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
     let spec = match &order.spec {
         Value::Object(spec) => spec,
-        Value::Null => return Ok(&NONE),
+        Value::Null => return Ok(Map::new()),
         _ => return Err(invalid("spec: must be an object".into())),
     };
     match MACHINE_FIELDS.into_iter().find(|field| spec.contains_key(*field)) {
         Some(field) => Err(invalid(format!("spec.{field}: is for the platform to set, remove it"))),
-        None => Ok(spec),
+        None => Ok(spec.clone()),
     }
 }
 
@@ -129,7 +128,7 @@ pub(super) fn object(options: &CrossplaneOptions, order: &Order, place: &Place, 
     let resource = &options.target.resource;
     let mut object = ownership(options, &order.id, place, lease);
     let machine = machine_fields(options, place, &order.id)?;
-    let mut spec = parameters(order)?.clone();
+    let mut spec = parameters(order)?;
     match machine {
         Value::Object(fields) if options.target.shape.is_legacy() => spec.extend(fields),
         Value::Object(fields) if fields.is_empty() => {}

@@ -29,7 +29,7 @@ pub(super) enum Found {
 
 /// Looks for the Secret of `object`, which exists.
 pub(super) async fn find(cluster: &Cluster, source: &SecretSource, object: &Value, shape: Shape) -> Found {
-    let mut finder = Finder { cluster, object, composed: composed_by(object, shape), shape };
+    let finder = Finder { cluster, object, composed: composed_by(object, shape), shape };
     match source {
         SecretSource::Native => finder.native().await,
         SecretSource::Composed(name) => finder.composed(name).await,
@@ -49,7 +49,7 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    async fn native(&mut self) -> Found {
+    async fn native(&self) -> Found {
         let reference = &self.shape.machine_fields(self.object)["writeConnectionSecretToRef"];
         // A claim's is in its own namespace, whatever it says.
         let namespace = self.namespace().or_else(|| reference["namespace"].as_str());
@@ -62,7 +62,7 @@ impl Finder<'_> {
         }
     }
 
-    async fn composed(&mut self, name: &str) -> Found {
+    async fn composed(&self, name: &str) -> Found {
         for composed in &self.composed {
             let object = match self.cluster.look_at(composed).await {
                 Look::There(object) => object,
@@ -98,7 +98,7 @@ impl Finder<'_> {
         }
     }
 
-    async fn at_path(&mut self, path: &str) -> Found {
+    async fn at_path(&self, path: &str) -> Found {
         let name = path.split('.').fold(self.object, |value, part| &value[part]).as_str();
         let Some(name) = name.filter(|name| !name.is_empty()) else {
             return Found::None(format!("{path} does not name the Secret yet"));
@@ -116,7 +116,7 @@ impl Finder<'_> {
         }
     }
 
-    async fn labelled(&mut self, label: &str) -> Result<Found, Error> {
+    async fn labelled(&self, label: &str) -> Result<Found, Error> {
         let Some(namespace) = self.namespace() else {
             return Ok(Found::None("an object in no namespace has no Secrets that a label could tell".into()));
         };
