@@ -4,6 +4,7 @@ mod attacks;
 mod bare;
 mod core;
 mod discovery;
+mod driven;
 mod life;
 mod place;
 mod real;

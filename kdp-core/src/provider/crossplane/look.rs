@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
     options::{GarbageCollection, WalkLimits},
     record::{Composed, Memory, sealed_place},
     secret::{self, Found},
-    state::{aspects, judge},
+    state::{aspects, judge, next_look},
     target::Shape,
     walk::{Walk, walk},
 };
@@ -129,6 +130,9 @@ impl CrossplaneProvider {
         observation.conditions = aspects(object);
         observation.conditions.push(cause::condition(&found));
         self.connect(&mut observation, object).await;
+        if matches!(observation.phase, Phase::Progressing | Phase::Failing | Phase::Deleting) {
+            observation.next_look = Some(next_look(object, Timestamp::now()));
+        }
         let redactor = Redactor::new().with_outputs_of(&observation);
         observation.message = redactor.redact(&observation.message);
         for condition in &mut observation.conditions {

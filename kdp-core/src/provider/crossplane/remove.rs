@@ -1,5 +1,7 @@
 //! Removes the object of an order, and makes sure that all it was composed of is gone.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -21,6 +23,8 @@ use crate::{
 
 /// Set on what a Usage protects from deletion.
 const IN_USE: &str = "crossplane.io/in-use";
+/// Between two steps of a removal.
+const PAUSE: Duration = Duration::from_secs(1);
 /// The most that are named in a message.
 const MOST_NAMED: usize = 5;
 
@@ -170,8 +174,9 @@ impl CrossplaneProvider {
     pub(super) fn report_left(&self, id: &OrderId, located: &Located, left: &Left) -> Observation {
         let is_there = matches!(located.look, Look::There(_));
         let teardown = located.teardown(self, id);
-        let observation =
-            |phase, message: String| Observation::new(phase).with_message(message).with_teardown(teardown.clone());
+        let observation = |phase, message: String| {
+            Observation::new(phase).with_message(message).with_teardown(teardown.clone()).with_next_look(PAUSE)
+        };
         let protected = left.there.iter().find(|(_, object)| object["metadata"]["labels"][IN_USE] == "true");
         if let Some((composed, _)) = protected {
             let message = format!("{} is protected from deletion, remove the Usage first", composed.title());

@@ -4,6 +4,8 @@
 //! it was. So the conditions are read together, in a fixed order, and against the generation that
 //! each of them is about.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -13,6 +15,9 @@ use crate::{condition::Condition, provider::Phase};
 const LONGEST_MESSAGE: usize = 1024;
 /// The most conditions that are passed on.
 const MOST_CONDITIONS: usize = 16;
+/// Between two looks at something on its way.
+const SOONEST: Duration = Duration::from_millis(250);
+const LATEST: Duration = Duration::from_secs(10);
 const PENDING: &str = "crossplane.io/external-create-pending";
 const OUTCOMES: [&str; 2] = ["crossplane.io/external-create-succeeded", "crossplane.io/external-create-failed"];
 /// Set on what a Usage protects from deletion.
@@ -127,6 +132,20 @@ pub(super) fn aspects(object: &Value) -> Vec<Condition> {
         ..Condition::default()
     };
     passed.map(aspect).collect()
+}
+
+/// When to look again at an object on its way: soon while something happens to it, and ever later while
+/// nothing does.
+pub(super) fn next_look(object: &Value, now: Timestamp) -> Duration {
+    let metadata = &object["metadata"];
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    let happened = conditions
+        .map(|condition| &condition["lastTransitionTime"])
+        .chain([&metadata["creationTimestamp"], &metadata["deletionTimestamp"]])
+        .filter_map(|time| time.as_str()?.parse::<Timestamp>().ok())
+        .max();
+    let quiet = happened.and_then(|happened| Duration::try_from(now.duration_since(happened)).ok()).unwrap_or_default();
+    (quiet / 8).clamp(SOONEST, LATEST)
 }
 
 /// One condition as an object has it.

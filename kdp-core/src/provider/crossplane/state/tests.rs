@@ -143,6 +143,25 @@ fn aspects_leave_the_order_its_own_conditions_and_are_bounded() {
     assert_eq!(aspects[1].message.chars().count(), LONGEST_MESSAGE + 1);
 }
 
+#[test]
+fn what_moves_is_looked_at_often_and_what_stands_still_ever_less() {
+    let now = "2026-11-25T09:10:00Z".parse().unwrap();
+    let check = |created: &str, changed: &str, expected: u64| {
+        let object = json!({
+            "metadata": {"creationTimestamp": created},
+            "status": {"conditions": [{"lastTransitionTime": changed}, {"lastTransitionTime": 1}]},
+        });
+        assert_eq!(next_look(&object, now), Duration::from_millis(expected), "{created} {changed}");
+    };
+    check("2026-11-25T09:09:59Z", "", 250);
+    check("2026-11-25T09:00:00Z", "2026-11-25T09:09:56Z", 500);
+    check("2026-11-25T09:09:20Z", "yesterday", 5_000);
+    check("2026-11-20T09:09:20Z", "2026-11-25T08:00:00Z", 10_000);
+    // Clocks differ.
+    check("2026-11-25T09:20:00Z", "", 250);
+    check("", "", 250);
+}
+
 fn json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
