@@ -11,8 +11,11 @@ pub mod conformance;
 #[cfg(feature = "crossplane")]
 pub mod crossplane;
 mod observation;
+#[cfg(feature = "operator")]
+pub mod operator;
 mod order;
 mod plan;
+pub mod readiness;
 mod redact;
 mod run;
 mod teardown;

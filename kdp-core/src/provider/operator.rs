@@ -1,0 +1,1 @@
+//! An operator on some cluster makes the thing.
