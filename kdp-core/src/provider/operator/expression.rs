@@ -1,0 +1,184 @@
+//! CEL over JSON.
+
+use std::{collections::BTreeSet, fmt, sync::Arc};
+
+use kube_cel::{
+    KubeCelExt,
+    cel::{
+        Context, Program, Value as Cel,
+        common::ast::{EntryExpr, Expr, IdedExpr},
+        objects::{Key, Map as CelMap, OptionalValue},
+    },
+};
+use serde_json::Value;
+
+thread_local! {
+    static LIBRARY: Context<'static> = {
+        let mut library = Context::default();
+        library.register_all();
+        library
+    };
+}
+
+/// Names that stand for types, as in `type(x) == int`.
+const TYPES: [&str; 9] = ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "uint"];
+/// Words before the dot of a function's full name, which look like variables.
+const NAMESPACES: [&str; 10] =
+    ["base64", "cidr", "format", "ip", "jsonpatch", "lists", "math", "optional", "sets", "strings"];
+
+/// A compiled expression.
+#[derive(Clone)]
+pub(super) struct Expression {
+    program: Arc<Program>,
+    text: Arc<str>,
+}
+
+impl Expression {
+    /// # Errors
+    /// When the text is no expression, or uses a variable that there is not.
+    pub(super) fn compile(text: &str, variables: &[&str]) -> Result<Self, String> {
+        // The first line says what is wrong; those after it draw the expression.
+        let first_line = |message: String| message.lines().next().unwrap_or_default().to_owned();
+        let program = Program::compile(text).map_err(|e| format!("{text:?}: {}", first_line(e.to_string())))?;
+        let mut used = BTreeSet::new();
+        free_variables(program.expression(), &mut Vec::new(), &mut used);
+        if let Some(name) = used.into_iter().find(|name| !variables.contains(name)) {
+            return Err(format!("{text:?}: there is no {name} here, only {}", variables.join(", ")));
+        }
+        Ok(Self { program: Arc::new(program), text: text.into() })
+    }
+
+    /// # Errors
+    /// When the expression fails, or gives what JSON cannot hold.
+    pub(super) fn evaluate(&self, scope: &Scope) -> Result<Value, String> {
+        LIBRARY.with(|library| {
+            let mut context = library.new_inner_scope();
+            for (name, value) in &scope.0 {
+                context.add_variable_from_value(*name, value.clone());
+            }
+            self.program.execute(&context).map_err(|e| e.to_string()).and_then(|value| to_json(&value))
+        })
+    }
+
+    /// Whether it is true. What fails, usually because a field is not there yet, is not.
+    pub(super) fn holds(&self, scope: &Scope) -> bool {
+        self.evaluate(scope) == Ok(Value::Bool(true))
+    }
+
+    /// The text it gives, unless it gives none or an empty one.
+    pub(super) fn text(&self, scope: &Scope) -> Option<String> {
+        let text = match self.evaluate(scope).ok()? {
+            Value::String(text) => text,
+            Value::Number(number) => number.to_string(),
+            Value::Bool(truth) => truth.to_string(),
+            _ => return None,
+        };
+        Some(text).filter(|text| !text.is_empty())
+    }
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Expression({:?})", self.text)
+    }
+}
+
+/// The values of variables.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scope(Vec<(&'static str, Cel)>);
+
+impl Scope {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: &Value) -> Self {
+        self.0.push((name, to_cel(value)));
+        self
+    }
+}
+
+fn free_variables<'e>(expression: &'e IdedExpr, bound: &mut Vec<&'e str>, used: &mut BTreeSet<&'e str>) {
+    match &expression.expr {
+        Expr::Unspecified | Expr::Literal(_) => {}
+        Expr::Ident(name) => {
+            let is_known = name.starts_with('@') || TYPES.contains(&name.as_str()) || bound.contains(&name.as_str());
+            if !is_known {
+                used.insert(name);
+            }
+        }
+        Expr::Select(select) => free_variables(&select.operand, bound, used),
+        Expr::List(list) => list.elements.iter().for_each(|element| free_variables(element, bound, used)),
+        Expr::Map(map) => map.entries.iter().for_each(|entry| free_in_entry(&entry.expr, bound, used)),
+        Expr::Struct(value) => value.entries.iter().for_each(|entry| free_in_entry(&entry.expr, bound, used)),
+        Expr::Call(call) => {
+            let is_namespace =
+                |target: &IdedExpr| matches!(&target.expr, Expr::Ident(name) if NAMESPACES.contains(&name.as_str()));
+            call.target.iter().filter(|target| !is_namespace(target)).for_each(|t| free_variables(t, bound, used));
+            call.args.iter().for_each(|argument| free_variables(argument, bound, used));
+        }
+        Expr::Comprehension(comprehension) => {
+            free_variables(&comprehension.iter_range, bound, used);
+            free_variables(&comprehension.accu_init, bound, used);
+            let outer = bound.len();
+            bound.push(&comprehension.iter_var);
+            bound.extend(comprehension.iter_var2.as_deref());
+            bound.push(&comprehension.accu_var);
+            for part in [&comprehension.loop_cond, &comprehension.loop_step, &comprehension.result] {
+                free_variables(part, bound, used);
+            }
+            bound.truncate(outer);
+        }
+    }
+}
+
+fn free_in_entry<'e>(entry: &'e EntryExpr, bound: &mut Vec<&'e str>, used: &mut BTreeSet<&'e str>) {
+    match entry {
+        EntryExpr::StructField(field) => free_variables(&field.value, bound, used),
+        EntryExpr::MapEntry(entry) => {
+            free_variables(&entry.key, bound, used);
+            free_variables(&entry.value, bound, used);
+        }
+    }
+}
+
+fn to_cel(value: &Value) -> Cel {
+    match value {
+        Value::Null => Cel::Null,
+        Value::Bool(truth) => Cel::Bool(*truth),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => Cel::Int(whole),
+            None => Cel::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => Cel::String(Arc::new(text.clone())),
+        Value::Array(items) => Cel::List(Arc::new(items.iter().map(to_cel).collect())),
+        Value::Object(fields) => {
+            let pairs = fields.iter().map(|(name, value)| (Key::String(Arc::new(name.clone())), to_cel(value)));
+            Cel::Map(CelMap { map: Arc::new(pairs.collect()) })
+        }
+    }
+}
+
+fn to_json(value: &Cel) -> Result<Value, String> {
+    Ok(match value {
+        Cel::Null => Value::Null,
+        Cel::Bool(truth) => (*truth).into(),
+        Cel::Int(number) => (*number).into(),
+        Cel::UInt(number) => (*number).into(),
+        Cel::Float(number) if !number.is_finite() => return Err(format!("it gives {number}")),
+        Cel::Float(number) => (*number).into(),
+        Cel::String(text) => text.as_str().into(),
+        Cel::List(items) => items.iter().map(to_json).collect::<Result<_, _>>()?,
+        Cel::Map(map) => {
+            let pairs = map.map.iter().map(|(key, value)| Ok((key.to_string(), to_json(value)?)));
+            Value::Object(pairs.collect::<Result<_, String>>()?)
+        }
+        other => match <&OptionalValue>::try_from(other) {
+            Ok(optional) => optional.value().map_or(Ok(Value::Null), to_json)?,
+            Err(_) => return Err(format!("it gives a {}, which JSON cannot hold", other.type_of())),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests;
