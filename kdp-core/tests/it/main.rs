@@ -6,6 +6,8 @@ mod crashes;
 mod crossplane;
 mod cut;
 mod life;
+#[cfg(feature = "operator")]
+mod operator;
 mod policies;
 mod shelf;
 mod site;

@@ -115,6 +115,3 @@ fn collect(value: &Value, path: &str, sensitive: &[String], found: &mut Vec<Stri
         _ => {}
     }
 }
-
-#[cfg(test)]
-mod tests;

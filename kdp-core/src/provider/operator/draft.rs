@@ -187,6 +187,3 @@ pub(super) fn is_being_deleted(object: &Value) -> bool {
 pub(super) fn version(object: &Value) -> &str {
     object.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default()
 }
-
-#[cfg(test)]
-mod tests;

@@ -179,6 +179,3 @@ fn to_json(value: &Cel) -> Result<Value, String> {
         },
     })
 }
-
-#[cfg(test)]
-mod tests;

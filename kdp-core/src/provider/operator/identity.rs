@@ -78,6 +78,3 @@ pub(super) fn digest(text: &str) -> String {
     digest.truncate(20);
     digest
 }
-
-#[cfg(test)]
-mod tests;

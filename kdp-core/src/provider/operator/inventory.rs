@@ -79,6 +79,3 @@ impl fmt::Display for Reference {
         write!(f, "{} {}", self.kind, self.place())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -109,7 +109,7 @@ impl OperatorProvider {
         };
         let looks = references.into_iter().map(|(reference, is_wanted)| async move {
             let object = match self.cluster.read(&reference, id).await? {
-                Some(object) => self.if_ours(object, &reference, id)?,
+                Some(object) => Self::if_ours(object, &reference, id)?,
                 None => None,
             };
             // What is there without a record is what was wanted, as far as anybody knows.
@@ -124,7 +124,7 @@ impl OperatorProvider {
     ///
     /// # Errors
     /// `Unavailable` when it is nobody's: then nobody knows what has become of ours.
-    pub(super) fn if_ours(&self, object: Value, reference: &Reference, id: &OrderId) -> Result<Option<Value>, Error> {
+    pub(super) fn if_ours(object: Value, reference: &Reference, id: &OrderId) -> Result<Option<Value>, Error> {
         match identity::whose(&object, id) {
             Whose::Ours => Ok(Some(object)),
             Whose::Others => Ok(None),

@@ -36,6 +36,3 @@ fn join(fields: &mut Value, others: Option<&Value>) {
         join(&mut fields[name.as_str()], Some(below));
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -249,6 +249,3 @@ fn is_label(name: &str, longest: usize) -> bool {
         && is_edge(bytes.last())
         && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
 }
-
-#[cfg(test)]
-mod tests;

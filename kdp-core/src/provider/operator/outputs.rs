@@ -318,6 +318,3 @@ pub(super) fn is_name(name: &str) -> bool {
     let is_sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     !name.is_empty() && name.len() <= 253 && name.bytes().all(is_sound) && !name.starts_with('.')
 }
-
-#[cfg(test)]
-mod tests;

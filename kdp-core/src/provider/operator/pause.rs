@@ -28,7 +28,7 @@ impl OperatorProvider {
             let message = format!("{} has no action {:?}", self.name, call.name);
             return Err(Error::new(ErrorKind::Unsupported, "act on", id, message));
         }
-        if call.parameters.as_object().map_or(!call.parameters.is_null(), |fields| !fields.is_empty()) {
+        if call.parameters.as_object().map_or_else(|| !call.parameters.is_null(), |fields| !fields.is_empty()) {
             return Err(Error::new(ErrorKind::Invalid, "act on", id, format!("{} takes no parameters", call.name)));
         }
         self.fence.enter(id, run).await?;

@@ -15,11 +15,11 @@ impl OperatorProvider {
         self.fence.enter(id, run).await?;
         for reference in references? {
             let Some(found) = self.cluster.read(&reference, id).await? else { continue };
-            let Some(object) = self.if_ours(found, &reference, id)? else { continue };
+            let Some(object) = Self::if_ours(found, &reference, id)? else { continue };
             self.remove(&reference, object, id, run).await?;
             // The next one may be needed for as long as this one is there.
             let left = match self.cluster.read(&reference, id).await? {
-                Some(left) => self.if_ours(left, &reference, id)?,
+                Some(left) => Self::if_ours(left, &reference, id)?,
                 None => None,
             };
             if left.is_some() {

@@ -177,6 +177,3 @@ fn worst(phases: impl Iterator<Item = Phase>) -> Phase {
     };
     phases.max_by_key(rank).unwrap_or(Phase::Ready)
 }
-
-#[cfg(test)]
-mod tests;

@@ -16,8 +16,8 @@ pub(super) enum Template {
     Expression(Expression),
     /// Texts and expressions in turn.
     Text(Vec<Part>),
-    List(Vec<Template>),
-    Object(Vec<(String, Template)>),
+    List(Vec<Self>),
+    Object(Vec<(String, Self)>),
 }
 
 /// A part of a text.

@@ -44,6 +44,7 @@ fn judge(object: &Value) -> Verdict {
 }
 
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "it is written where it is given")]
 fn check(object: Value, phase: Phase, message: &str) {
     let verdict = judge(&object);
     assert!(
@@ -121,7 +122,7 @@ fn a_status_that_says_nothing_of_readiness_is_believed_after_a_grace() {
     let mut young = object("example.com/v1", "Bucket", status);
     young["metadata"]["creationTimestamp"] = ago(10).into();
     check(young.clone(), Progressing, "does not say yet");
-    let patient = Facts::at(now()).with_grace(std::time::Duration::from_secs(5));
+    let patient = Facts::at(now()).with_grace(Duration::from_secs(5));
     assert_eq!(Rules::builtin().judge(&young, &patient).phase, Ready);
     let mut stale = conditions(&["Configured=True"]);
     stale["status"]["conditions"][0]["observedGeneration"] = 1.into();

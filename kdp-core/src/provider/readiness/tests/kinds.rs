@@ -16,6 +16,7 @@ fn both(mut one: Value, other: Value) -> Value {
     one
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is written where it is given")]
 fn status(status: Value) -> Value {
     json!({"status": status})
 }
