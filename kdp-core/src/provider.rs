@@ -19,6 +19,8 @@ pub mod readiness;
 mod redact;
 mod run;
 mod teardown;
+#[cfg(feature = "terraform")]
+pub mod terraform;
 
 pub use self::{
     action::{Action, ActionCall, ActionOutcome},

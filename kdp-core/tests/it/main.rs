@@ -11,4 +11,6 @@ mod operator;
 mod policies;
 mod shelf;
 mod site;
+#[cfg(feature = "terraform")]
+mod terraform;
 mod workspaces;

@@ -1,0 +1,2 @@
+/// Bytes that are shared, not copied.
+pub type Bytes = hyper::body::Bytes;
