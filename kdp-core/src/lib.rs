@@ -38,6 +38,8 @@ pub mod control_plane;
 pub mod error;
 pub mod identity;
 pub mod platform;
+#[cfg(feature = "plugin")]
+pub mod plugin;
 pub mod provider;
 pub mod reconcile;
 pub mod runner;

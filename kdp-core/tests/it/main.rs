@@ -8,6 +8,8 @@ mod cut;
 mod life;
 #[cfg(feature = "operator")]
 mod operator;
+#[cfg(feature = "plugin")]
+mod plugin;
 mod policies;
 mod shelf;
 mod site;
