@@ -36,10 +36,14 @@ pub mod component;
 pub mod condition;
 pub mod control_plane;
 pub mod error;
+#[cfg(feature = "functions")]
+pub mod functions;
 pub mod identity;
 pub mod platform;
 #[cfg(feature = "plugin")]
 pub mod plugin;
+#[cfg(any(feature = "crossplane", feature = "functions"))]
+mod protobuf;
 pub mod provider;
 pub mod reconcile;
 pub mod runner;
