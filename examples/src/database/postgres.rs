@@ -73,7 +73,7 @@ struct State {
 
 /// What the disk and the process table say of an order.
 enum Evidence {
-    Sure(Observation),
+    Sure(Box<Observation>),
     /// The server process is there; what it answers decides.
     Running(State),
 }
@@ -135,7 +135,7 @@ impl Provider for PostgresProvider {
     async fn observe(&self, order: &OrderId, _: Option<&Teardown>) -> Result<Observation, Error> {
         let (shared, id) = (self.0.clone(), order.clone());
         match blocking(move || shared.evidence(&id)).await? {
-            Evidence::Sure(observation) => Ok(observation),
+            Evidence::Sure(observation) => Ok(*observation),
             Evidence::Running(state) => {
                 let answer = probe::ask(state.port, &state.password).await;
                 Ok(judge(answer, &state).with_teardown(teardown(order, KIND)))
@@ -246,7 +246,7 @@ impl Shared {
 
     fn evidence(&self, id: &OrderId) -> Result<Evidence, Error> {
         let (phase, message) = match self.place.look::<State>(id) {
-            Ok(Found::Nothing) => return Ok(Evidence::Sure(Observation::new(Phase::Gone))),
+            Ok(Found::Nothing) => return Ok(Evidence::Sure(Observation::new(Phase::Gone).into())),
             Ok(Found::Begun) => (Phase::Progressing, BEING_MADE.into()),
             Ok(Found::Deleting) => (Phase::Deleting, "the instance is being removed".into()),
             Ok(Found::Recorded(record)) => match self.fault(id, &record.state) {
@@ -259,7 +259,7 @@ impl Shared {
         };
         let next_look = if phase == Phase::Progressing { SOON } else { AFTER_A_FAILURE };
         let observation = Observation::new(phase).with_message(message).with_next_look(next_look);
-        Ok(Evidence::Sure(observation.with_teardown(teardown(id, KIND))))
+        Ok(Evidence::Sure(observation.with_teardown(teardown(id, KIND)).into()))
     }
 
     /// Why there is no server process; nothing when there is one.
