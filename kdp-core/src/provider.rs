@@ -10,6 +10,8 @@ mod action;
 pub mod conformance;
 #[cfg(feature = "crossplane")]
 pub mod crossplane;
+#[cfg(any(feature = "operator", feature = "crossplane"))]
+mod fence;
 mod observation;
 #[cfg(feature = "operator")]
 pub mod operator;

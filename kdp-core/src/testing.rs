@@ -1,4 +1,7 @@
-//! A scripted API server for tests of what a program says on the wire.
+//! For tests: a scripted API server, and the conformance suites of the seams.
+//!
+//! Whoever writes a provider or a control plane runs the suite of [`provider`] or [`control_plane`] in one
+//! test.
 
 use std::{
     fmt,
@@ -10,6 +13,7 @@ use kube::client::Body;
 use serde_json::{Value, json};
 
 use crate::{ControlPlane, Endpoint, Error, Identity};
+pub use crate::{control_plane::conformance as control_plane, provider::conformance as provider};
 
 /// One request that a [`FakeServer`] received.
 #[derive(Clone, Debug)]

@@ -12,7 +12,6 @@ mod connection;
 mod desired;
 mod diff;
 mod draft;
-mod fence;
 mod import;
 mod look;
 mod offering;
@@ -40,11 +39,10 @@ pub use self::{
 use self::{
     cluster::{Cluster, Look},
     draft::is_leaving,
-    fence::Fence,
 };
 use super::{
     Action, ActionCall, ActionOutcome, Observation, Operation, Order, OrderId, Plan, PlanHash, Provider, Run, Teardown,
-    Weight,
+    Weight, fence::Fence,
 };
 use crate::{Error, ErrorKind};
 
@@ -70,7 +68,7 @@ impl CrossplaneProvider {
     /// a Lease in it, and plans what will be in namespaces that are not there yet.
     pub fn new(client: Client, home: impl Into<String>, options: CrossplaneOptions) -> Self {
         let home = home.into();
-        let fence = Fence::new(client.clone(), &home, &options.name);
+        let fence = Fence::new(client.clone(), &home, format!("kdp-{}", options.name));
         Self { cluster: Cluster::new(client), fence, home, options }
     }
 

@@ -8,6 +8,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     Action, ActionCall, ActionOutcome, Observation, Order, OrderId, Phase, Plan, PlanHash, Provider, Run, Teardown,
+    fence::Fence,
 };
 use crate::{Error, ErrorKind};
 
@@ -16,7 +17,6 @@ mod cluster;
 mod diff;
 mod draft;
 mod expression;
-mod fence;
 mod identity;
 mod inventory;
 mod look;
@@ -34,7 +34,7 @@ pub use self::settings::{
     Locator, ObjectTemplate, Offering, OutputRule, OutputsFrom, PauseAnnotation, Placement, ReadinessExpressions,
     Source, Visibility,
 };
-use self::{cluster::Cluster, fence::Fence, look::LONGEST_LOOK, offering::Compiled};
+use self::{cluster::Cluster, look::LONGEST_LOOK, offering::Compiled};
 
 /// Has the operators of a cluster make what is ordered.
 ///
@@ -67,7 +67,7 @@ impl OperatorProvider {
         let offering = Compiled::compile(offering)
             .map_err(|faults| Error::new(ErrorKind::Invalid, "describe the offering of", &name, faults.join("; ")))?;
         let cluster = Cluster::new(client);
-        let fence = Fence::new(cluster.clone(), home.into(), &name);
+        let fence = Fence::new(cluster.client().clone(), home, format!("{}-{name}", identity::MANAGER));
         Ok(Self { name, offering: Arc::new(offering), cluster, fence, cluster_uid: OnceCell::new() })
     }
 

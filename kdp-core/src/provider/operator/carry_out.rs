@@ -11,7 +11,6 @@ use super::{
     OperatorProvider,
     cluster::{Mode, answer, unavailable},
     draft::{Draft, Step, is_being_deleted, rejected, version},
-    fence::superseded,
     identity::{self, Whose},
     inventory::Reference,
     look::Sight,
@@ -21,7 +20,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind,
-    provider::{Order, OrderId, PlanHash, Run, Step as Told, StepState},
+    provider::{Order, OrderId, PlanHash, Run, Step as Told, StepState, fence::superseded},
 };
 
 /// An operator writes the status of its objects whenever it likes, so versions often change.

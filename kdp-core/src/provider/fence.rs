@@ -1,5 +1,7 @@
 //! Keeps out whoever holds an older lease than one that was seen, for as long as the cluster lives.
 
+use std::time::Duration;
+
 use k8s_openapi::{
     api::{
         coordination::v1::{Lease as LeaseObject, LeaseSpec},
@@ -7,36 +9,36 @@ use k8s_openapi::{
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use kube::{Api, ResourceExt, api::PostParams};
+use kube::{Api, Client, ResourceExt, api::PostParams};
 
-use super::{
-    cluster::{Cluster, answer, unavailable},
-    identity,
-};
-use crate::{
-    Error, ErrorKind,
-    provider::{Lease, OrderId, Run},
-};
+use super::{Lease, OrderId, Run};
+use crate::{Error, ErrorKind};
 
+/// Annotation with the highest lease that was seen.
+const HIGHEST: &str = "orders.kdp.k8c.io/lease";
 const ATTEMPTS: usize = 8;
+/// How long the API server may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// A Lease in a namespace of the platform: the highest lease that was seen is written there before
 /// anything is changed under it, so that it outlives all objects, and this process.
 ///
 /// It is read before each operation, and again after objects were made: these two and the versions of
 /// objects, which change with the first write under a newer lease, leave a late writer no way.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Fence {
-    cluster: Cluster,
+    client: Client,
     namespace: String,
     name: String,
 }
 
 impl Fence {
-    pub(super) fn new(cluster: Cluster, namespace: String, provider: &str) -> Self {
-        Self { cluster, namespace, name: format!("{}-{provider}", identity::MANAGER) }
+    /// The fence of this name, in a namespace that exists.
+    pub(super) fn new(client: Client, namespace: impl Into<String>, name: String) -> Self {
+        Self { client, namespace: namespace.into(), name }
     }
 
+    #[cfg(feature = "operator")]
     pub(super) fn namespace(&self) -> &str {
         &self.namespace
     }
@@ -64,7 +66,7 @@ impl Fence {
             match written {
                 Ok(_) => return Ok(()),
                 Err(kube::Error::Api(status)) if status.code == 409 => {}
-                Err(error) => return Err(unavailable(id, self.says("cannot be written"), error)),
+                Err(error) => return Err(unavailable(id, &self.says("cannot be written"), error)),
             }
         }
         Err(Error::new(ErrorKind::Unavailable, "take turns for", id, self.says("keeps changing")))
@@ -81,26 +83,26 @@ impl Fence {
     ///
     /// # Errors
     /// `Unavailable` when it cannot be told.
+    #[cfg(feature = "operator")]
     pub(super) async fn cluster_uid(&self, id: &OrderId) -> Result<String, Error> {
-        let api = Api::<Namespace>::all(self.cluster.client().clone());
-        let failed = |e| unavailable(id, format!("the namespace {} cannot be read", self.namespace), e);
+        let api = Api::<Namespace>::all(self.client.clone());
+        let failed = |e| unavailable(id, &format!("the namespace {} cannot be read", self.namespace), e);
         Ok(answer(api.get(&self.namespace)).await.map_err(failed)?.uid().unwrap_or_default())
     }
 
     fn api(&self) -> Api<LeaseObject> {
-        Api::namespaced(self.cluster.client().clone(), &self.namespace)
+        Api::namespaced(self.client.clone(), &self.namespace)
     }
 
     async fn read(&self, id: &OrderId) -> Result<Option<LeaseObject>, Error> {
-        answer(self.api().get_opt(&self.name)).await.map_err(|e| unavailable(id, self.says("cannot be read"), e))
+        answer(self.api().get_opt(&self.name)).await.map_err(|e| unavailable(id, &self.says("cannot be read"), e))
     }
 
     fn number(&self, lease: &LeaseObject, id: &OrderId) -> Result<Lease, Error> {
-        let number = lease.annotations().get(identity::LEASE).and_then(|number| number.parse().ok());
+        let number = lease.annotations().get(HIGHEST).and_then(|number| number.parse().ok());
         // Taking a damaged one for none would let everybody in.
         number.map(Lease).ok_or_else(|| {
-            let message =
-                format!("{}, its annotation {} is no number; restore it", self.says("is damaged"), identity::LEASE);
+            let message = format!("{}, its annotation {} is no number; restore it", self.says("is damaged"), HIGHEST);
             Error::new(ErrorKind::Unavailable, "take turns for", id, message)
         })
     }
@@ -111,7 +113,7 @@ impl Fence {
             None => ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
         };
         let annotations = metadata.annotations.get_or_insert_default();
-        annotations.insert(identity::LEASE.into(), run.lease.0.to_string());
+        annotations.insert(HIGHEST.into(), run.lease.0.to_string());
         let holder = Some(run.holder.clone()).filter(|holder| !holder.is_empty());
         LeaseObject { metadata, spec: Some(LeaseSpec { holder_identity: holder, ..LeaseSpec::default() }) }
     }
@@ -119,6 +121,23 @@ impl Fence {
     fn says(&self, what: &str) -> String {
         format!("the Lease {}/{} {what}", self.namespace, self.name)
     }
+}
+
+/// An answer, as long as it comes in time.
+async fn answer<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
+    match tokio::time::timeout(ANSWER, request).await {
+        Ok(answer) => answer,
+        Err(elapsed) => Err(kube::Error::Service(Box::new(elapsed))),
+    }
+}
+
+/// A fence that cannot be read or written says nothing about the order.
+fn unavailable(id: &OrderId, message: &str, source: kube::Error) -> Error {
+    let message = match &source {
+        kube::Error::Api(status) => format!("{message}: {}", status.message),
+        _ => format!("{message}: the cluster did not answer"),
+    };
+    Error::new(ErrorKind::Unavailable, "take turns for", id, message).with_source(source)
 }
 
 pub(super) fn superseded(id: &OrderId) -> Error {
