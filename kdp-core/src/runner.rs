@@ -29,11 +29,13 @@ use crate::{
     reconcile::{Chain, backoff},
 };
 
+mod approval;
 mod events;
 mod home;
 mod judge;
 mod operations;
 mod options;
+mod orphans;
 mod outputs;
 mod pass;
 mod queue;
@@ -42,23 +44,27 @@ mod record;
 mod report;
 mod slots;
 
+pub use self::{
+    approval::{Approvable, ApprovalRequest, Approver, HomeApprovals},
+    home::Home,
+    options::{Approval, Deadlines, DriftPolicy, FailedCreations, Imports, RunnerOptions, Takeover},
+    orphans::Orphan,
+    reach::Reach,
+};
 use self::{
     home::Fence,
+    judge::bounded,
     operations::Operations,
     pass::Worker,
     queue::{Key, Queue},
     record::Records,
     slots::Slots,
 };
-pub use self::{
-    home::Home,
-    options::{Approval, Deadlines, DriftPolicy, FailedCreations, Imports, RunnerOptions},
-    reach::Reach,
-};
 
 /// Keeps an order until all it has is removed.
 pub const FINALIZER: &str = "orders.kdp.k8c.io/provider";
-/// Annotation of an order: the hash of the plan that may be carried out.
+/// Annotation of an order: the hash of the plan that may be carried out, once. Without effect where the
+/// platform [approves](Approver).
 pub const APPROVE: &str = "orders.kdp.k8c.io/approve";
 /// Annotation of an order that is to be left alone; `false` is as good as none.
 pub const PAUSE: &str = "orders.kdp.k8c.io/pause";
@@ -70,8 +76,11 @@ pub const IMPORT: &str = "orders.kdp.k8c.io/import";
 /// Annotation of an order that asks for an action: an [`ActionCall`](crate::provider::ActionCall) as JSON.
 pub const ACTION: &str = "orders.kdp.k8c.io/action";
 
-/// How often a runner makes sure that no other has taken over.
+/// How often a runner makes sure that no other has taken over, and shows that it works itself.
 const CHECK_FENCE: Duration = Duration::from_secs(5);
+/// How often it does so at least during the patience of one that stands by.
+const RENEWALS: u32 = 3;
+const SOONEST_RENEWAL: Duration = Duration::from_millis(100);
 
 /// Drives a [`Provider`] for every order of a kind.
 pub struct Runner {
@@ -121,12 +130,19 @@ impl Component for Runner {
     /// # Errors
     /// `Stale` when another runner of its name has started.
     async fn run(self: Box<Self>, context: ComponentContext) -> Result<(), Error> {
+        if let Takeover::AfterSilence(patience) = self.options.takeover {
+            context.ready();
+            tokio::select! {
+                () = context.shutdown().cancelled() => return Ok(()),
+                () = Fence::wait(&self.home, &self.name, bounded(patience)) => {}
+            }
+        }
         let fence = Fence::begin(&self.home, &self.name).await?;
         let orders = self.reach.through(context.control_plane().clone(), self.kind);
         let halt = CancellationToken::new();
         let operations = Operations {
             provider: self.provider.clone(),
-            slots: Slots::new(self.options.memory),
+            slots: Slots::new(self.options.memory, self.options.memory_per_workspace),
             deadlines: self.options.deadlines,
             lease: fence.lease(),
             holder: fence.holder().to_owned(),
@@ -177,11 +193,14 @@ impl Shift {
         let mut events = std::pin::pin!(events);
         let worker = self.worker.clone();
         let mut fence = std::pin::pin!(async move {
-            let mut ticks = interval(CHECK_FENCE);
+            let mut ticks = interval(match worker.options.takeover {
+                Takeover::AtOnce => CHECK_FENCE,
+                Takeover::AfterSilence(patience) => (patience / RENEWALS).clamp(SOONEST_RENEWAL, CHECK_FENCE),
+            });
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                worker.check_fence().await;
+                worker.renew_fence().await;
             }
         });
         let superseded = self.worker.superseded.clone();
@@ -207,6 +226,7 @@ impl Shift {
             let message = "another runner of its name has taken over";
             return Err(Error::new(ErrorKind::Stale, "run", &self.worker.name, message));
         }
+        self.worker.release_fence().await;
         Ok(())
     }
 
@@ -230,8 +250,13 @@ impl Shift {
                 (error.id(), Some(backoff(u32::MAX)))
             }
         };
-        if let Some(key) = self.keys.remove(&id) {
-            self.queue.end(&key, next.map(|after| Instant::now() + after));
+        let Some(key) = self.keys.remove(&id) else { return };
+        self.queue.end(&key, next.map(|after| Instant::now() + after));
+        if key.is_gone() && next.is_none() {
+            self.orders.remove(&key);
+        }
+        if !self.orders.contains_key(&key) {
+            self.forget(&key);
         }
     }
 
@@ -247,13 +272,14 @@ impl Shift {
             }
             Event::InitDone => {
                 if let Some(listed) = self.listed.take() {
-                    let gone: Vec<_> = self.orders.keys().filter(|key| !listed.contains(key)).cloned().collect();
+                    let is_left = |key: &&Key| !key.is_gone() && !listed.contains(key);
+                    let gone: Vec<_> = self.orders.keys().filter(is_left).cloned().collect();
                     gone.iter().for_each(|key| self.forget(key));
                 }
             }
             Event::Apply(object) => drop(self.put(object)),
             Event::Delete(object) => match self.worker.orders.key(&object) {
-                Ok(key) => self.forget(&key),
+                Ok(key) => self.bury(key, object),
                 Err(error) => tracing::warn!(error = %Chain(&error), "order.unknown"),
             },
         }
@@ -276,12 +302,28 @@ impl Shift {
             // Comparing every order with what was ordered at once, whenever a runner starts, would be too much.
             let next_check = (is_new && self.listed.is_some()).then(|| {
                 let interval = self.worker.options.drift_interval;
-                Instant::now() + interval.mul_f64(rand::rng().random_range(0.0..=1.0))
+                Instant::now() + bounded(interval).mul_f64(rand::rng().random_range(0.0..=1.0))
             });
             self.worker.with_memory(&key, |memory| memory.next_check = next_check);
         }
+        let object = report::trimmed(object, &self.worker.options.status_outputs);
         self.orders.insert(key.clone(), Arc::new(object));
         Some(key)
+    }
+
+    /// Forgets an order that is gone, once what was made for it is as well.
+    ///
+    /// Its tenant can have taken our finalizer away before. One that was not deleted by anybody although
+    /// it had the finalizer is lost instead, and what was made for it stays.
+    fn bury(&mut self, key: Key, object: DynamicObject) {
+        self.forget(&key);
+        // The last that is told of an object may be from before its last finalizer was taken away.
+        let is_lost = object.metadata.deletion_timestamp.is_none() && is_held(&object);
+        if let Some(uid) = object.metadata.uid.clone().filter(|_| !is_lost) {
+            let key = key.after_it_is_gone(uid);
+            self.queue.push(key.clone(), Instant::now());
+            self.orders.insert(key, Arc::new(report::trimmed(object, &[])));
+        }
     }
 
     fn forget(&mut self, key: &Key) {
@@ -310,13 +352,16 @@ impl Shift {
 
 /// What of an order has it worked on when it changes.
 fn matters(object: &DynamicObject) -> impl PartialEq + '_ {
-    let is_ours = |name: &&str| name.starts_with("orders.kdp.k8c.io/");
-    let annotations: Vec<_> = object
-        .annotations()
-        .iter()
-        .map(|(name, value)| (name.as_str(), value))
-        .filter(|(name, _)| is_ours(name))
-        .collect();
+    let annotations: Vec<_> = object.annotations().iter().filter(|(name, _)| is_ours(name)).collect();
     let metadata = &object.metadata;
-    (&metadata.uid, metadata.generation, metadata.deletion_timestamp.is_some(), object.finalizers().len(), annotations)
+    (&metadata.uid, metadata.generation, metadata.deletion_timestamp.is_some(), is_held(object), annotations)
+}
+
+/// Whether an annotation asks a runner for something.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("orders.kdp.k8c.io/")
+}
+
+fn is_held(object: &DynamicObject) -> bool {
+    object.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
 }

@@ -9,41 +9,30 @@ use super::{
     options::{Approval, FailedCreations},
     record::{Begun, Failed, FailedCreation, Record},
 };
-use crate::provider::{Phase, Plan};
+use crate::provider::{Change, Phase, Plan, PlanHash};
 
-/// Whether a plan may be carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gate {
-    Open,
-    /// Until somebody approves its hash.
-    Closed,
-}
+/// As long as anything is waited for.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
 
-/// Judges a plan for `generation`, of which somebody approved the hash `approved`.
-///
-/// An approved plan that was cut short is approved as far as it is not carried out yet, but for
-/// nothing else.
-pub(super) fn gate(
-    policy: Approval,
-    plan: &Plan,
-    generation: i64,
-    approved: Option<&str>,
-    begun: Option<&Begun>,
-) -> Gate {
-    let is_needed = match policy {
+/// Whether a plan waits until somebody approves its hash.
+pub(super) fn needs_approval(policy: Approval, plan: &Plan) -> bool {
+    match policy {
         Approval::Never => false,
         Approval::Destructive => plan.is_destructive(),
         Approval::Changes => !plan.changes.is_empty(),
+    }
+}
+
+/// The hash of the approved plan for `generation` of which this one is the rest, if it is.
+///
+/// An approved plan that was cut short is approved as far as it is not carried out yet, but for
+/// nothing else.
+pub(super) fn approval_of_rest<'a>(plan: &Plan, generation: i64, begun: Option<&'a Begun>) -> Option<&'a PlanHash> {
+    let begun = begun.filter(|begun| begun.generation == generation)?;
+    let is_begun = |change: &Change| {
+        begun.changes.iter().any(|(action, subject)| (*action, subject) == (change.action, &change.subject))
     };
-    let is_rest_of = |begun: &Begun| {
-        begun.generation == generation
-            && approved == Some(&begun.plan.0)
-            && plan.changes.iter().all(|change| {
-                begun.changes.iter().any(|(action, subject)| (*action, subject) == (change.action, &change.subject))
-            })
-    };
-    let is_approved = approved == Some(plan.hash().0.as_str()) || begun.is_some_and(is_rest_of);
-    if is_needed && !is_approved { Gate::Closed } else { Gate::Open }
+    begun.approval.as_ref().filter(|_| plan.changes.iter().all(is_begun))
 }
 
 /// What is to be done after a creation whose outcome is not known, or that takes too long.
@@ -113,9 +102,15 @@ pub(super) fn is_over(since: Timestamp, limit: Duration, now: Timestamp) -> bool
     now.duration_since(since).try_into().is_ok_and(|passed: Duration| passed > limit)
 }
 
-/// The duration with up to a tenth added or taken off, so that orders do not move in step.
+/// The duration with up to a tenth added or taken off, so that orders do not move in step; no more
+/// than [`LONGEST`].
 pub(super) fn jittered(duration: Duration) -> Duration {
-    duration.mul_f64(rand::rng().random_range(0.9..=1.1))
+    bounded(duration).mul_f64(rand::rng().random_range(0.9..=1.1))
+}
+
+/// The duration, unless it is too long for a clock: `Duration::MAX` is a way to say never.
+pub(super) fn bounded(duration: Duration) -> Duration {
+    duration.min(LONGEST)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{options::Deadlines, queue::Key, slots::Slots};
+use super::{judge::bounded, options::Deadlines, queue::Key, slots::Slots};
 use crate::{
     Error, ErrorKind,
     provider::{Lease, Operation, Progress, Provider, Run, Step, StepState},
@@ -51,7 +51,7 @@ impl Operations {
             () = self.halt.cancelled() => return Err(stops()),
             slot = self.slots.acquire(key.lane(), self.provider.weight(operation)) => slot,
         };
-        let limit = self.deadlines.of(operation);
+        let limit = bounded(self.deadlines.of(operation));
         let deadline = Instant::now() + limit;
         let stop = self.halt.child_token();
         let run =

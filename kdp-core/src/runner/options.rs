@@ -1,7 +1,8 @@
 //! How a runner works: limits, deadlines and policies.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use super::Approver;
 use crate::provider::{Operation, Weight};
 
 /// How a [`Runner`](super::Runner) works. The defaults suit providers that call an API.
@@ -15,10 +16,17 @@ pub struct RunnerOptions {
     /// Memory for all operations under way, of which each takes its [`Weight`]; 2 GiB. An operation
     /// that weighs more runs alone.
     pub memory: Weight,
+    /// Of this, for the operations of one workspace, or of one namespace in a cluster without workspaces;
+    /// 1 GiB. One operation of each may always run, whatever it weighs.
+    pub memory_per_workspace: Weight,
     /// How long things may take.
     pub deadlines: Deadlines,
     /// Which plans wait for somebody's approval; none.
     pub approval: Approval,
+    /// Who approves; whoever may annotate the order, unless the platform does.
+    pub approver: Option<Arc<dyn Approver>>,
+    /// What is done when another runner of the same name works already; it is taken over from.
+    pub takeover: Takeover,
     /// How often real things are compared with what was ordered, with jitter; every 10 minutes.
     pub drift_interval: Duration,
     /// What becomes of a real thing that is no longer as ordered; it is repaired.
@@ -51,8 +59,11 @@ impl Default for RunnerOptions {
             concurrency: 32,
             concurrency_per_workspace: 8,
             memory: Weight::mib(2048),
+            memory_per_workspace: Weight::mib(1024),
             deadlines: Deadlines::default(),
             approval: Approval::Never,
+            approver: None,
+            takeover: Takeover::AtOnce,
             drift_interval: Duration::from_mins(10),
             drift: DriftPolicy::Repair,
             failed_creations: FailedCreations::Remove,
@@ -82,6 +93,13 @@ impl RunnerOptions {
         self
     }
 
+    /// With another amount of it for the operations of one workspace.
+    #[must_use]
+    pub fn with_memory_per_workspace(mut self, memory: Weight) -> Self {
+        self.memory_per_workspace = memory;
+        self
+    }
+
     /// With other deadlines.
     #[must_use]
     pub fn with_deadlines(mut self, deadlines: Deadlines) -> Self {
@@ -93,6 +111,20 @@ impl RunnerOptions {
     #[must_use]
     pub fn with_approval(mut self, approval: Approval) -> Self {
         self.approval = approval;
+        self
+    }
+
+    /// With somebody who approves on the platform's side; nothing in an order approves anything then.
+    #[must_use]
+    pub fn with_approver(mut self, approver: impl Approver) -> Self {
+        self.approver = Some(Arc::new(approver));
+        self
+    }
+
+    /// With another way to begin when another runner of the same name works already.
+    #[must_use]
+    pub fn with_takeover(mut self, takeover: Takeover) -> Self {
+        self.takeover = takeover;
         self
     }
 
@@ -263,4 +295,19 @@ pub enum Imports {
     Refused,
     /// It may name whatever the provider does not know to be another order's.
     Allowed,
+    /// It may name what somebody has approved that it takes over. Without an
+    /// [`Approver`] that is the orderer himself.
+    Approved,
+}
+
+/// What a runner does that starts while another one of its name works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Takeover {
+    /// It takes over at once, such as in a rolling update.
+    #[default]
+    AtOnce,
+    /// It stands by until the other one has stopped, or has not shown that it works for this long;
+    /// 15 seconds are a good value, and less than 10 too short for one that is busy.
+    AfterSilence(Duration),
 }

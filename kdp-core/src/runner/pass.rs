@@ -19,6 +19,7 @@ use super::{
     APPROVE, FINALIZER, PAUSE, RETRY,
     events::{self, Tone},
     home::Fence,
+    is_held,
     judge::jittered,
     operations::{Listener, Operations},
     options::RunnerOptions,
@@ -29,16 +30,21 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Retry,
-    provider::{Observation, Operation, OrderId, Phase, Progress, Provider, Redactor, Run, Step, StepState},
+    provider::{Observation, Operation, OrderId, Phase, Progress, Provider, Redactor, Run, Step, StepState, Teardown},
     reconcile::{Chain, backoff},
 };
 
+mod gate;
 mod provide;
 mod release;
 mod requests;
 
+/// No order is looked at again sooner, whatever its provider says.
+const SOONEST: Duration = Duration::from_millis(5);
 /// How long a pass waits for what others are about to do, when the provider does not say.
 const SOON: Duration = Duration::from_secs(2);
+/// How long it counts that no other runner had taken over.
+const CONFIRM: Duration = Duration::from_secs(1);
 /// Writes that others came before, until it is left to the next pass.
 const ATTEMPTS: usize = 5;
 
@@ -55,6 +61,17 @@ pub(super) struct Worker {
     /// Cancelled when another runner has taken over.
     pub(super) superseded: CancellationToken,
     pub(super) memory: Mutex<HashMap<Key, Memory>>,
+}
+
+/// Refuses what a provider says of another order: its record would have that one removed.
+fn check_own(operation: Operation, id: &OrderId, teardown: Option<&Teardown>) -> Result<(), Failure> {
+    match teardown {
+        Some(teardown) if teardown.id.uid != id.uid => {
+            let message = "the provider answered with the record of another order";
+            Err(Failure::Provider(operation, Error::new(ErrorKind::Internal, operation.as_str(), id, message)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What is remembered of an order, and may be forgotten.
@@ -102,11 +119,7 @@ impl Subject<'_> {
     }
 
     fn is_held(&self) -> bool {
-        self.object.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
-    }
-
-    fn approved(&self) -> Option<&str> {
-        self.annotation(APPROVE)
+        is_held(self.object)
     }
 
     fn is_paused(&self) -> bool {
@@ -123,7 +136,7 @@ impl Worker {
         let failure = match self.pass(subject).await {
             Ok(next) => {
                 self.with_memory(key, |memory| memory.failures = 0);
-                return next.map(jittered);
+                return next.map(|next| jittered(next.max(SOONEST)));
             }
             Err(failure) => failure,
         };
@@ -180,20 +193,23 @@ impl Worker {
             return Ok(None);
         }
         let is_deleted = subject.object.metadata.deletion_timestamp.is_some();
-        if is_deleted && !subject.is_held() {
-            return Ok(None);
-        }
-        if subject.is_paused() {
+        // Its tenant may have taken the finalizer away: what was made is removed nevertheless.
+        let is_let_go = subject.key.is_gone() || is_deleted && !subject.is_held();
+        if !is_let_go && subject.is_paused() {
             let message = format!("left alone because of the annotation {PAUSE}");
             self.report(subject, Report::of(Phase::Paused, message)).await?;
             return Ok(None);
         }
         let id = Orders::id(subject.key, subject.object)?;
         let kept = self.records.load(&id).await?;
-        if is_deleted {
+        if is_let_go && kept.is_none() {
+            return Ok(None);
+        }
+        if is_deleted || is_let_go {
             return self.release(subject, &id, kept).await;
         }
         let mut kept = kept.unwrap_or_else(|| self.records.fresh(&id));
+        self.renew_approval(subject, &mut kept).await?;
         let is_retried = super::judge::retried(&mut kept.record, subject.generation(), subject.annotation(RETRY));
         if is_retried {
             self.records.save(&mut kept).await?;
@@ -232,6 +248,7 @@ impl Worker {
     async fn edit_finalizers(&self, subject: Subject<'_>, change: impl Fn(&mut Vec<String>)) -> Result<(), Error> {
         let name = subject.object.name_any();
         let failed = |e| Error::from_kube("hold", &name, e);
+        self.confirm_fence().await?;
         let api = self.orders.api(subject.key)?;
         for _ in 0..ATTEMPTS {
             let current = api.get(&name).await.map_err(failed)?;
@@ -286,12 +303,16 @@ impl Worker {
         let look = |_| self.provider.observe(id, sealed);
         let looked = self.operations.run(Operation::Observe, subject.key, Progress::default(), look).await;
         let observation = looked.map_err(|error| Failure::Provider(Operation::Observe, error))?;
+        check_own(Operation::Observe, id, observation.teardown.as_ref())?;
         self.with_memory(subject.key, |memory| memory.redactor = Redactor::new().with_outputs_of(&observation));
         Ok(observation)
     }
 
     async fn tell_progress(&self, subject: Subject<'_>, latest: &Step, ended: Vec<Step>) {
-        let message = self.redactor(subject.key).redact(&latest.to_string());
+        if self.confirm_fence().await.is_err() {
+            return;
+        }
+        let message = report::shortened(&self.redactor(subject.key).redact(&latest.to_string()));
         let mut fields = serde_json::Map::new();
         fields.insert("message".into(), Value::String(message));
         if let Err(error) = report::write(&self.orders, subject.key, subject.object, fields).await {
@@ -317,6 +338,7 @@ impl Worker {
 
     /// Writes what is to be said of the order into its status, and tells when its phase has changed.
     async fn report(&self, subject: Subject<'_>, report: Report) -> Result<(), Error> {
+        self.confirm_fence().await?;
         let redactor = self.redactor(subject.key);
         let copied = &self.options.status_outputs;
         let fields = report::status(subject.object, &report, copied, &redactor, Timestamp::now());
@@ -344,6 +366,34 @@ impl Worker {
             Ok(false) => {}
             Err(error) => tracing::warn!(runner = %self.name, error = %Chain(&error), "fence.unreadable"),
         }
+    }
+
+    /// Shows that this runner works, or notices that another one does.
+    pub(super) async fn renew_fence(&self) {
+        match self.fence.renew().await {
+            Ok(true) => self.superseded.cancel(),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(runner = %self.name, error = %Chain(&error), "fence.unreadable"),
+        }
+    }
+
+    /// Has a runner that stands by begin, now that this one has ended.
+    pub(super) async fn release_fence(&self) {
+        if let Err(error) = self.fence.release().await {
+            tracing::warn!(runner = %self.name, error = %Chain(&error), "fence.kept");
+        }
+    }
+
+    /// Refuses to go on with what no lease fences, such as a status, once another runner has taken
+    /// over. Asks no more often than each [`CONFIRM`], but always after the process was paused.
+    pub(super) async fn confirm_fence(&self) -> Result<(), Error> {
+        if !self.superseded.is_cancelled() && self.fence.age() > CONFIRM && self.fence.is_over().await? {
+            self.superseded.cancel();
+        }
+        if self.superseded.is_cancelled() {
+            return Err(Error::new(ErrorKind::Stale, "write", &self.name, "another runner has taken over"));
+        }
+        Ok(())
     }
 
     fn redactor(&self, key: &Key) -> Redactor {

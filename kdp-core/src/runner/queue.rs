@@ -14,9 +14,20 @@ pub(crate) struct Key {
     /// Empty when the kind has none.
     pub(crate) namespace: String,
     pub(crate) name: String,
+    /// The UID of one that is gone: by now its name may be another's.
+    pub(crate) gone: Option<String>,
 }
 
 impl Key {
+    /// The key of the object with this UID after it is gone.
+    pub(crate) fn after_it_is_gone(self, uid: String) -> Self {
+        Self { gone: Some(uid), ..self }
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.is_some()
+    }
+
     /// Who takes turns: workspaces, or namespaces where there are none.
     pub(crate) fn lane(&self) -> &str {
         self.workspace.as_ref().map_or(&self.namespace, LogicalClusterName::as_str)

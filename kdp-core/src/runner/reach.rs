@@ -87,7 +87,8 @@ impl Orders {
         } else {
             None
         };
-        Ok(Key { workspace, namespace: object.namespace().unwrap_or_default(), name: object.name_any() })
+        let namespace = object.namespace().unwrap_or_default();
+        Ok(Key { workspace, namespace, name: object.name_any(), gone: None })
     }
 
     /// A client for what is in the workspace of an order.

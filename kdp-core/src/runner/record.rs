@@ -7,7 +7,7 @@
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, PostParams, Preconditions},
+    api::{DeleteParams, ListParams, PostParams, Preconditions},
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,10 @@ pub(crate) struct Record {
     pub(crate) deleting_since: Option<Timestamp>,
     /// The last action that was asked for and is done.
     pub(crate) acted: Option<String>,
+    /// The approval by the orderer that was used last: until he approves anything else, or nothing, it
+    /// is none.
+    #[serde(default)]
+    pub(crate) spent: Option<PlanHash>,
 }
 
 /// A generation that is being made.
@@ -57,6 +61,9 @@ pub(crate) struct Begun {
     pub(crate) plan: PlanHash,
     /// What the plan changes. What is left of it after a part was carried out is approved as well.
     pub(crate) changes: Vec<(ChangeAction, String)>,
+    /// The hash that was approved, of this plan or of the one that it is the rest of.
+    #[serde(default)]
+    pub(crate) approval: Option<PlanHash>,
 }
 
 /// A creation that was not ready in time.
@@ -90,18 +97,19 @@ impl Record {
             failed: None,
             deleting_since: None,
             acted: None,
+            spent: None,
         }
     }
 
     /// Notes that this plan is about to be carried out; the clock of a generation starts once.
-    pub(crate) fn begin(&mut self, generation: i64, plan: &Plan, now: Timestamp) {
+    pub(crate) fn begin(&mut self, generation: i64, plan: &Plan, approval: Option<PlanHash>, now: Timestamp) {
         let since = match &self.begun {
             Some(begun) if begun.generation == generation => begun.since,
             _ => now,
         };
         let changes = plan.changes.iter().map(|change| (change.action, change.subject.clone())).collect();
         self.sealed = Some(plan.teardown.clone().on_top_of(self.sealed.as_ref()));
-        self.begun = Some(Begun { generation, since, last: now, plan: plan.hash(), changes });
+        self.begun = Some(Begun { generation, since, last: now, plan: plan.hash(), changes, approval });
     }
 
     /// Whether it was ready in any generation.
@@ -134,12 +142,11 @@ impl Records {
     ///
     /// `Stale` when it was written under a newer lease.
     pub(crate) async fn load(&self, id: &OrderId) -> Result<Option<Kept>, Error> {
-        let found =
-            self.api.get_opt(&self.name(id)).await.map_err(|e| Error::from_kube("read the record of", id, e))?;
+        let found = self.api.get_opt(&self.name(id)).await.map_err(|e| failed("read the record of", id, e))?;
         let Some(secret) = found else { return Ok(None) };
         let content = secret.data.as_ref().and_then(|data| data.get(FIELD));
         let damaged = || {
-            let message = format!("the Secret {} in the runner's home is damaged; restore it", self.name(id));
+            let message = "its record is damaged; whoever runs the platform has to restore it";
             Error::new(ErrorKind::Internal, "read the record of", id, message)
         };
         let record: Record = content
@@ -149,6 +156,29 @@ impl Records {
             return Err(Error::new(ErrorKind::Stale, "work on", id, "another runner has taken over"));
         }
         Ok(Some(Kept { record, version: secret.resource_version() }))
+    }
+
+    /// The orders of all records.
+    pub(crate) async fn all(&self, page: u32) -> Result<Vec<OrderId>, Error> {
+        let op = "list the records of";
+        let mut params = ListParams::default().labels(&format!("{RUNNER_LABEL}={}", self.runner)).limit(page);
+        let mut ids = Vec::new();
+        loop {
+            let list = self.api.list(&params).await.map_err(|e| Error::from_kube(op, &self.runner, e))?;
+            for secret in list.items {
+                let content = secret.data.as_ref().and_then(|data| data.get(FIELD));
+                let record = content.and_then(|content| serde_json::from_slice::<Record>(&content.0).ok());
+                let record = record.ok_or_else(|| {
+                    let message = format!("the Secret {} in its home is damaged; restore it", secret.name_any());
+                    Error::new(ErrorKind::Internal, op, &self.runner, message)
+                })?;
+                ids.push(record.id);
+            }
+            match list.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok(ids),
+            }
+        }
     }
 
     /// A record for an order that has none yet; not written.
@@ -187,7 +217,7 @@ impl Records {
         match written {
             Ok(written) => kept.version = written.resource_version(),
             Err(error) => {
-                let error = Error::from_kube("record", id, error);
+                let error = failed("record", id, error);
                 // A record that is gone has been worked off by somebody else.
                 let is_gone = error.kind() == ErrorKind::NotFound && kept.version.is_some();
                 return Err(if is_gone {
@@ -208,14 +238,20 @@ impl Records {
         let id = &kept.record.id;
         match self.api.delete(&self.name(id), &params).await {
             Ok(_) => Ok(()),
-            Err(error) => match Error::from_kube("remove the record of", id, error) {
+            Err(error) => match failed("remove the record of", id, error) {
                 error if error.kind() == ErrorKind::NotFound => Ok(()),
                 error => Err(error),
             },
         }
     }
 
-    fn name(&self, id: &OrderId) -> String {
+    pub(crate) fn name(&self, id: &OrderId) -> String {
         format!("{}-{}", self.runner, id.uid)
     }
+}
+
+/// An error of the home. Its tenant reads the message, and learns nothing of the home by it.
+fn failed(op: &'static str, id: &OrderId, error: kube::Error) -> Error {
+    let error = Error::from_kube(op, id, error);
+    Error::new(error.kind(), op, id, "the platform's records cannot be used").with_source(error)
 }

@@ -9,12 +9,20 @@ use kube::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{queue::Key, reach::Orders};
+use super::{is_ours, queue::Key, reach::Orders};
 use crate::{
     Error, ErrorKind,
     condition::{Condition, set_condition},
     provider::{Observation, Phase, Plan, Redactor},
 };
+
+/// Longest message, in bytes: a provider may repeat what it was ordered, however long that is.
+const LONGEST: usize = 4 << 10;
+/// Largest list of changes in a status, in bytes of JSON.
+const LARGEST: usize = 64 << 10;
+/// The fields of the status that are written by the runner.
+const FIELDS: [&str; 8] =
+    ["phase", "message", "observedGeneration", "conditions", "plan", "secretName", "endpoints", "action"];
 
 /// A plan that is not carried out.
 #[derive(Clone, Debug)]
@@ -63,7 +71,7 @@ impl Report {
 
     /// What is the matter, and what happens next.
     fn message(&self, redactor: &Redactor) -> String {
-        let said = redactor.redact(&self.observation.message);
+        let said = shortened(&redactor.redact(&self.observation.message));
         let next = match (self.observation.phase, self.next) {
             (Phase::Ready, _) => return said,
             (_, Some(after)) => format!("next look in {}", rounded(after)),
@@ -104,7 +112,7 @@ pub(super) fn status(
     fields.insert("conditions".into(), json!(conditions(object, report, &message, redactor, now)));
     let plan = report.pending.as_ref().map(|pending| {
         let (Pending::Approval(plan) | Pending::Drift(plan)) = pending;
-        json!({"hash": plan.hash(), "summary": plan.summary(), "changes": plan.changes})
+        shown(plan)
     });
     fields.insert("plan".into(), plan.unwrap_or_default());
     // What was delivered stays known while nothing newer is.
@@ -120,6 +128,47 @@ pub(super) fn status(
         }
     }
     fields
+}
+
+/// The plan as people see it; with as many changes as there is room for, and how many are left out.
+fn shown(plan: &Plan) -> Value {
+    let mut room = LARGEST;
+    let fits = |change: &Value| {
+        let size = change.to_string().len();
+        room.checked_sub(size).map(|left| room = left).is_some()
+    };
+    let changes: Vec<_> = plan.changes.iter().map(|change| json!(change)).take_while(fits).collect();
+    let omitted = plan.changes.len() - changes.len();
+    let mut shown = json!({"hash": plan.hash(), "summary": plan.summary(), "changes": changes});
+    if omitted > 0 {
+        shown["omitted"] = json!(omitted);
+    }
+    shown
+}
+
+/// The beginning of a text that is too long.
+pub(super) fn shortened(text: &str) -> String {
+    if text.len() <= LONGEST {
+        return text.to_owned();
+    }
+    let end = (0..=LONGEST).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    format!("{}…", &text[..end])
+}
+
+/// The object without what no pass looks at: its tenant decides how much that is.
+pub(super) fn trimmed(mut object: DynamicObject, copied: &[String]) -> DynamicObject {
+    let metadata = &mut object.metadata;
+    (metadata.managed_fields, metadata.labels, metadata.owner_references) = (None, None, None);
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.retain(|name, _| is_ours(name));
+    }
+    if let Some(fields) = object.data.as_object_mut() {
+        fields.retain(|name, _| name == "spec" || name == "status");
+    }
+    if let Some(status) = object.data.get_mut("status").and_then(Value::as_object_mut) {
+        status.retain(|name, _| FIELDS.contains(&name.as_str()) || copied.contains(name));
+    }
+    object
 }
 
 fn conditions(
@@ -154,7 +203,7 @@ fn conditions(
     for condition in &observation.conditions {
         // `metav1.Condition` requires a reason, and knows no severity.
         let reason = if condition.reason.is_empty() { report.reason() } else { &condition.reason };
-        say(&condition.type_, &condition.status, reason, redactor.redact(&condition.message));
+        say(&condition.type_, &condition.status, reason, shortened(&redactor.redact(&condition.message)));
     }
     say("Ready", ready, report.reason(), message.to_owned());
     let is_moving = matches!(observation.phase, Phase::Progressing | Phase::Deleting | Phase::Failing);

@@ -1,6 +1,7 @@
 //! Runners on the embedded control plane, with a provider that can be told to misbehave.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod attacks;
 mod crashes;
 #[cfg(feature = "crossplane")]
 mod crossplane;
@@ -13,6 +14,7 @@ mod plugin;
 mod policies;
 mod shelf;
 mod site;
+mod standby;
 #[cfg(feature = "terraform")]
 mod terraform;
 mod workspaces;

@@ -48,6 +48,10 @@ pub(crate) struct World {
     pub(crate) deletes: usize,
     pub(crate) acted: Vec<String>,
     pub(crate) was_told_to_stop: bool,
+    /// All teardown records are of this order.
+    pub(crate) answers_for: Option<OrderId>,
+    /// When to look again; soon.
+    pub(crate) next_look: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -143,8 +147,8 @@ impl Shelf {
         Observation::new(phase)
             .with_output("password", Output::sensitive(PASSWORD))
             .with_output("size", Output::plain(thing.size.to_string()))
-            .with_next_look(SOON)
-            .with_teardown(teardown(id))
+            .with_next_look(world.next_look.unwrap_or(SOON))
+            .with_teardown(teardown(world.answers_for.as_ref().unwrap_or(id)))
     }
 }
 
@@ -188,7 +192,8 @@ impl Provider for Shelf {
             Some(thing) if thing.size != size => vec![Change::new(ChangeAction::Update, "thing")],
             Some(_) => Vec::new(),
         };
-        Ok(Plan::new(order, changes, teardown(&order.id)).with_basis("shelf", 1))
+        let teardown = teardown(world.answers_for.as_ref().unwrap_or(&order.id));
+        Ok(Plan::new(order, changes, teardown).with_basis("shelf", 1))
     }
 
     async fn apply(&self, order: &Order, plan: &PlanHash, run: &Run) -> Result<Observation, Error> {
@@ -246,12 +251,13 @@ impl Provider for Shelf {
     }
 
     fn actions(&self) -> Vec<Action> {
-        vec![Action::new("polish", "Makes it shine.")]
+        let scratch = Action::new("scratch", "Takes its polish away.").destructive();
+        vec![Action::new("polish", "Makes it shine."), scratch]
     }
 
     async fn act(&self, order: &Order, call: &ActionCall, run: &Run) -> Result<ActionOutcome, Error> {
         self.enter(&order.id, run.lease)?;
-        if call.name != "polish" {
+        if self.actions().iter().all(|action| action.name != call.name) {
             return Err(Error::new(ErrorKind::Unsupported, "act on", &order.id, "there is no such action"));
         }
         self.world().acted.push(call.id.clone());

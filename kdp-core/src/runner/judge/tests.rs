@@ -18,12 +18,10 @@ fn plans_wait_for_approval_as_the_policy_says() {
         plan(&[(ChangeAction::Replace, "a")]),
         plan(&[(ChangeAction::Create, "a"), (ChangeAction::Delete, "b")]),
     ];
-    let check = |policy, closed: &[&Plan], open: &[&Plan]| {
-        for (plans, expected) in [(closed, Gate::Closed), (open, Gate::Open)] {
+    let check = |policy, waiting: &[&Plan], others: &[&Plan]| {
+        for (plans, expected) in [(waiting, true), (others, false)] {
             for plan in plans {
-                assert_eq!(gate(policy, plan, 1, None, None), expected, "{policy:?} {}", plan.summary());
-                assert_eq!(gate(policy, plan, 1, Some(&plan.hash().0), None), Gate::Open);
-                assert_eq!(gate(policy, plan, 1, Some("another hash"), None), expected);
+                assert_eq!(needs_approval(policy, plan), expected, "{policy:?} {}", plan.summary());
             }
         }
     };
@@ -36,18 +34,17 @@ fn plans_wait_for_approval_as_the_policy_says() {
 fn the_rest_of_an_approved_plan_is_approved_and_nothing_beyond_it() {
     let whole = plan(&[(ChangeAction::Create, "a"), (ChangeAction::Delete, "b")]);
     let mut record = Record::new(whole.teardown.id.clone(), crate::provider::Lease(1));
-    record.begin(1, &whole, Timestamp::UNIX_EPOCH);
-    let begun = record.begun.unwrap();
-    let hash = whole.hash().0;
-    let check = |generation, rest: &Plan, approved, expected| {
-        assert_eq!(gate(Approval::Changes, rest, generation, approved, Some(&begun)), expected, "{}", rest.summary());
+    let hash = whole.hash();
+    let mut check = |approval: Option<&PlanHash>, generation, rest: &Plan, expected: Option<&PlanHash>| {
+        record.begin(1, &whole, approval.cloned(), Timestamp::UNIX_EPOCH);
+        assert_eq!(approval_of_rest(rest, generation, record.begun.as_ref()), expected, "{}", rest.summary());
     };
     let rest = plan(&[(ChangeAction::Delete, "b")]);
-    check(1, &rest, Some(hash.as_str()), Gate::Open);
-    check(2, &rest, Some(hash.as_str()), Gate::Closed);
-    check(1, &rest, None, Gate::Closed);
-    check(1, &plan(&[(ChangeAction::Replace, "a")]), Some(hash.as_str()), Gate::Closed);
-    check(1, &plan(&[(ChangeAction::Delete, "a")]), Some(hash.as_str()), Gate::Closed);
+    check(Some(&hash), 1, &rest, Some(&hash));
+    check(Some(&hash), 2, &rest, None);
+    check(None, 1, &rest, None);
+    check(Some(&hash), 1, &plan(&[(ChangeAction::Replace, "a")]), None);
+    check(Some(&hash), 1, &plan(&[(ChangeAction::Delete, "a")]), None);
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::{
-    provider::{Order, Plan},
+    provider::{Order, Plan, PlanHash},
     runner::{
         IMPORT,
-        judge::{Gate, Resolution, after_removal, gate, is_over, resolve},
+        approval::{Approvable, ApprovalRequest},
+        judge::{Resolution, after_removal, approval_of_rest, is_over, needs_approval, resolve},
         options::{DriftPolicy, Imports},
         outputs,
         record::{Failed, FailedCreation},
@@ -20,9 +21,9 @@ const PLANS: usize = 3;
 const BEFORE_THE_FIRST: i64 = 0;
 
 /// What a pass has found out.
-struct Found {
-    observation: Observation,
-    pending: Option<Pending>,
+pub(super) struct Found {
+    pub(super) observation: Observation,
+    pub(super) pending: Option<Pending>,
 }
 
 impl Worker {
@@ -40,6 +41,11 @@ impl Worker {
                 let message = format!("the annotation {IMPORT} is not allowed here");
                 self.report(subject, Report::of(Phase::Blocked, message).because("ImportRefused")).await?;
                 return Ok(None);
+            }
+            if self.options.imports == Imports::Approved
+                && !self.is_approved(subject, &kept, Approvable::Import(existing)).await?
+            {
+                return self.wait_to_import(subject, id, existing).await;
             }
             self.import(subject, &mut kept, existing).await?;
         }
@@ -61,6 +67,7 @@ impl Worker {
             async move { self.provider.import(order, existing, &run).await }
         };
         let observation = self.operate(Operation::Import, subject, take).await?;
+        check_own(Operation::Import, &order.id, observation.teardown.as_ref())?;
         let Some(teardown) = observation.teardown else {
             let message = format!("{existing} cannot be seen yet");
             let error = Error::new(ErrorKind::Unavailable, "import", &order.id, message);
@@ -69,6 +76,10 @@ impl Worker {
         kept.record.sealed = Some(teardown.on_top_of(None));
         kept.record.ready_generation = Some(BEFORE_THE_FIRST);
         self.records.save(kept).await?;
+        if self.options.imports == Imports::Approved {
+            let request = ApprovalRequest::new(&order.id, Approvable::Import(existing));
+            self.spend(&order.id, PlanHash(request.hash())).await?;
+        }
         self.tell(subject, Tone::Normal, "Imported", existing).await;
         Ok(())
     }
@@ -175,37 +186,52 @@ impl Worker {
                 async move { self.provider.plan(order, &run).await }
             };
             let plan = self.operate(Operation::Plan, subject, draw_up).await?;
+            check_own(Operation::Plan, id, Some(&plan.teardown))?;
             self.note_check(subject.key);
             if plan.changes.is_empty() {
                 self.seal_what_is_there(kept, generation, &plan).await?;
                 return Ok(Found { observation: self.observe(subject, id, kept).await?, pending: None });
             }
-            let approved = subject.approved();
-            let is_open = gate(self.options.approval, &plan, generation, approved, kept.record.begun.as_ref());
-            let is_asked_for = approved == Some(plan.hash().0.as_str());
-            if is_settled && self.options.drift == DriftPolicy::Report && !is_asked_for {
-                let observation = self.observe(subject, id, kept).await?;
-                return Ok(Found { observation, pending: Some(Pending::Drift(plan)) });
-            }
-            if is_open == Gate::Closed {
-                return self.wait_for_approval(subject, id, kept, plan).await;
-            }
-            kept.record.begin(generation, &plan, Timestamp::now());
+            let hash = plan.hash();
+            let standing = approval_of_rest(&plan, generation, kept.record.begun.as_ref()).cloned();
+            let is_drift = is_settled && self.options.drift == DriftPolicy::Report;
+            let approval = match standing.clone() {
+                Some(standing) => Some(standing),
+                None if is_drift || needs_approval(self.options.approval, &plan) => {
+                    if !self.is_approved(subject, kept, Approvable::Plan(&plan)).await? {
+                        if is_drift {
+                            let observation = self.observe(subject, id, kept).await?;
+                            return Ok(Found { observation, pending: Some(Pending::Drift(plan)) });
+                        }
+                        return self.wait_for_approval(subject, id, kept, plan).await;
+                    }
+                    Some(hash.clone())
+                }
+                None => None,
+            };
+            kept.record.begin(generation, &plan, approval, Timestamp::now());
             self.records.save(kept).await?;
             tracing::info!(order = %id, plan = %plan.summary(), "order.apply");
             let order = order.with_sealed(kept.record.sealed.clone());
-            let hash = plan.hash();
             let carry_out = |run: Run| {
                 let (order, hash) = (&order, &hash);
                 async move { self.provider.apply(order, hash, &run).await }
             };
             match self.operate(Operation::Apply, subject, carry_out).await {
                 Ok(observation) => {
+                    check_own(Operation::Apply, id, observation.teardown.as_ref())?;
                     let redactor = Redactor::new().with_outputs_of(&observation);
                     self.with_memory(subject.key, |memory| memory.redactor = redactor);
                     return Ok(Found { observation, pending: None });
                 }
                 Err(Failure::Provider(operation, error)) if error.kind() == ErrorKind::Stale => {
+                    // It has not begun, so nothing else is the rest of it.
+                    if let Some(begun) = &mut kept.record.begun
+                        && begun.approval != standing
+                    {
+                        begun.approval = standing;
+                        self.records.save(kept).await?;
+                    }
                     self.check_fence().await;
                     outdated = Some(Failure::Provider(operation, error));
                     if self.superseded.is_cancelled() {
@@ -229,38 +255,12 @@ impl Worker {
         if before.ready_generation == Some(generation) || is_begun {
             kept.record.sealed = Some(plan.teardown.clone().on_top_of(before.sealed.as_ref()));
         } else {
-            kept.record.begin(generation, plan, Timestamp::now());
+            kept.record.begin(generation, plan, None, Timestamp::now());
         }
         if kept.record == before {
             return Ok(());
         }
         self.records.save(kept).await
-    }
-
-    async fn wait_for_approval(
-        &self,
-        subject: Subject<'_>,
-        id: &OrderId,
-        kept: &Kept,
-        plan: Plan,
-    ) -> Result<Found, Failure> {
-        let mut observation = if kept.record.sealed.is_some() {
-            self.observe(subject, id, kept).await?
-        } else {
-            Observation::new(Phase::Blocked)
-        };
-        if kept.record.ready_generation != Some(subject.generation()) || observation.phase != Phase::Ready {
-            let lost = plan.changes.iter().filter(|change| change.action.is_destructive());
-            let lost: Vec<_> = lost.map(|change| format!("{} {}", change.action, change.subject)).collect();
-            let loss = if lost.is_empty() { String::new() } else { format!(" ({})", lost.join(", ")) };
-            observation.phase = Phase::Blocked;
-            observation.message = format!(
-                "{}{loss}: waits for approval; look at status.plan, then annotate it with {APPROVE}={}",
-                plan.summary(),
-                plan.hash()
-            );
-        }
-        Ok(Found { observation, pending: Some(Pending::Approval(plan)) })
     }
 
     /// Notes that the order is ready, and what of it is left to be removed one day.
@@ -269,6 +269,10 @@ impl Worker {
             return Ok(());
         }
         let before = kept.record.clone();
+        // Before the record is written: for as long as that tells what was approved, it is spent again.
+        if let Some(hash) = kept.record.begun.as_ref().and_then(|begun| begun.approval.clone()) {
+            kept.record.spent = self.spend(&before.id, hash).await?;
+        }
         let record = &mut kept.record;
         (record.begun, record.attempts, record.ready_generation) = (None, 0, Some(generation));
         if let (Some(sealed), Some(observed)) = (&record.sealed, &observation.teardown) {
@@ -303,6 +307,7 @@ impl Worker {
         if matches!(pending, Some(Pending::Approval(_))) && observation.phase == Phase::Blocked {
             reason = Some("ApprovalNeeded");
         }
+        self.confirm_fence().await?;
         let delivered = {
             let suffix = &self.options.secret_suffix;
             outputs::deliver(&self.orders, subject.key, subject.object, &observation, suffix).await

@@ -33,6 +33,7 @@ impl Worker {
             }
         };
         if let Some(sealed) = sealed {
+            check_own(Operation::Delete, id, Some(&sealed))?;
             if kept.record.deleting_since.is_none() {
                 kept.record.sealed = Some(sealed.clone());
                 kept.record.deleting_since = Some(Timestamp::now());
@@ -45,9 +46,12 @@ impl Worker {
                 return self.report_deleting(subject, &kept, removed).await;
             }
         }
+        self.confirm_fence().await?;
         outputs::withdraw(&self.orders, subject.key, subject.object, &self.options.secret_suffix).await?;
         self.records.remove(&kept).await?;
-        self.let_go(subject).await?;
+        if !subject.key.is_gone() {
+            self.let_go(subject).await?;
+        }
         Ok(None)
     }
 

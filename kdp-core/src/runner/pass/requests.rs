@@ -2,9 +2,17 @@
 
 use super::*;
 use crate::{
-    provider::{ActionCall, ActionOutcome},
-    runner::{ACTION, outputs, pass::provide::order},
+    provider::{ActionCall, ActionOutcome, PlanHash},
+    runner::{
+        ACTION,
+        approval::{Approvable, ApprovalRequest},
+        outputs,
+        pass::provide::order,
+    },
 };
+
+/// Longest id of an action: it is part of a name, together with that of the order.
+const LONGEST_ID: usize = 63;
 
 impl Worker {
     /// Does the action that the order asks for, unless it is the one that was done last.
@@ -22,6 +30,15 @@ impl Worker {
         };
         if kept.record.acted.as_ref() == Some(&call.id) {
             return Ok(());
+        }
+        if let Err(message) = check_id(&call.id, &self.options.secret_suffix) {
+            return Ok(self.tell_outcome(subject, "", "Invalid", &message, Value::Null).await?);
+        }
+        let id = kept.record.id.clone();
+        let request = ApprovalRequest::new(&id, Approvable::Action(&call));
+        let waits = self.action_needs_approval(&call.name);
+        if waits && !self.is_approved(subject, &kept, Approvable::Action(&call)).await? {
+            return Ok(self.wait_to_act(subject, &request, &call.id).await?);
         }
         let order = order(subject, &kept);
         let act = |run: Run| {
@@ -42,8 +59,12 @@ impl Worker {
             }
             Err(error) => self.tell_outcome(subject, &call.id, "Rejected", error.message(), Value::Null).await?,
         }
-        kept.record.acted = Some(call.id);
-        Ok(self.records.save(&mut kept).await?)
+        kept.record.acted = Some(call.id.clone());
+        self.records.save(&mut kept).await?;
+        if waits {
+            self.spend(&id, PlanHash(request.hash())).await?;
+        }
+        Ok(())
     }
 
     /// Puts the outputs of an action into a Secret of its own, named by the order and the id of the call.
@@ -58,10 +79,11 @@ impl Worker {
         let redactor = self.redactor(subject.key).with_outputs_of(&observation);
         self.with_memory(subject.key, |memory| memory.redactor = redactor);
         let suffix = format!("-{}", call.id);
+        self.confirm_fence().await?;
         outputs::deliver(&self.orders, subject.key, subject.object, &observation, &suffix).await.map(drop)
     }
 
-    async fn tell_outcome(
+    pub(super) async fn tell_outcome(
         &self,
         subject: Subject<'_>,
         id: &str,
@@ -69,7 +91,8 @@ impl Worker {
         message: &str,
         outputs: Value,
     ) -> Result<(), Error> {
-        let message = self.redactor(subject.key).redact(message);
+        self.confirm_fence().await?;
+        let message = report::shortened(&self.redactor(subject.key).redact(message));
         let action = json!({"id": id, "state": state, "message": message, "outputs": outputs});
         let fields = [("action".to_owned(), action)].into_iter().collect();
         if report::write(&self.orders, subject.key, subject.object, fields).await? {
@@ -78,4 +101,23 @@ impl Worker {
         }
         Ok(())
     }
+}
+
+/// Refuses an id that is no part of a name: whoever orders writes it, and it becomes part of the name of
+/// a Secret, thus of the path of a request that the platform makes in its own right.
+fn check_id(id: &str, secret_suffix: &str) -> Result<(), String> {
+    let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    let is_label = !id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(is_plain);
+    if !is_label || id.starts_with('-') || id.ends_with('-') {
+        return Err(format!(
+            "the id in the annotation {ACTION} must be up to {LONGEST_ID} lower-case letters, digits and -, \
+             and begin and end with a letter or a digit"
+        ));
+    }
+    if format!("-{id}") == secret_suffix {
+        return Err(format!(
+            "the id in the annotation {ACTION} must not be {id}, which names the outputs of the order"
+        ));
+    }
+    Ok(())
 }

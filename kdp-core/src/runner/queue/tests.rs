@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn key(lane: u8, name: u8) -> Key {
-    Key { workspace: None, namespace: format!("lane{lane}"), name: name.to_string() }
+    Key { workspace: None, namespace: format!("lane{lane}"), name: name.to_string(), gone: None }
 }
 
 #[test]
