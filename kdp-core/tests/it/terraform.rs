@@ -1,6 +1,7 @@
 //! The Terraform provider, with the real program.
 
 mod attacks;
+mod driven;
 mod kills;
 mod life;
 mod place;

@@ -142,6 +142,8 @@ impl Shop {
         let ended = self.attend(session, command, &files, run, &redactor).await.map_err(failed)?;
         if ended.status.success() {
             place::remove(&files.0).map_err(failed)?;
+            // None is current any more, and they have secrets in them.
+            place::remove(&place.plans()).map_err(failed)?;
             return session.note(BEGUN, None).await;
         }
         let error = failure(op, id, &ended, &redactor);

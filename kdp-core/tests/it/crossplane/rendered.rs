@@ -121,3 +121,48 @@ async fn what_cannot_be_rendered_is_refused_and_not_left_out() {
         assert!(error.message().contains(message), "{error}");
     }
 }
+
+/// Composes a volume as large as the composite resource says.
+#[cfg(feature = "functions")]
+struct Volumes;
+
+#[cfg(feature = "functions")]
+#[async_trait::async_trait]
+impl kdp_core::functions::CompositionFunction for Volumes {
+    async fn run(
+        &self,
+        request: kdp_core::functions::FunctionRequest,
+    ) -> Result<kdp_core::functions::FunctionResponse, kdp_core::functions::Fatal> {
+        let size = request.composite.resource["spec"]["size"].clone();
+        let prefix = request.input["prefix"].as_str().unwrap_or_default().to_owned();
+        let volume = json!({
+            "apiVersion": "managed.example.org/v1", "kind": "Volume",
+            "spec": {"forProvider": {"size": size, "prefix": prefix}},
+        });
+        let response = kdp_core::functions::FunctionResponse::to(&request);
+        Ok(response.with("volume", volume, kdp_core::functions::Readiness::Ready))
+    }
+}
+
+#[cfg(feature = "functions")]
+#[tokio::test]
+async fn crossplane_asks_a_function_of_the_platform() {
+    if !is_there() {
+        return;
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(kdp_core::functions::serve(listener, None, Volumes, std::future::pending()));
+    let site = Site::new().await;
+    let namespace = site.namespace().await;
+    let input = json!({"apiVersion": "fn.example.org/v1", "kind": "Input", "prefix": "ours"});
+    define(&site, json!([{"step": "compose", "functionRef": {"name": "ours"}, "input": input}])).await;
+    let renderer = Renderer::new().with_function("ours", address);
+    let journey = Journey::new(site.client(), options(Shape::Namespaced, &namespace).with_renderer(renderer));
+    let plan = journey.provider.plan(&journey.order(json!({"size": 7})), &journey.run).await.unwrap();
+    let volume = plan.changes.iter().find(|change| change.subject == "volume (Volume)");
+    let volume = volume.unwrap_or_else(|| panic!("{plan:?}"));
+    assert_eq!(volume.action, ChangeAction::Create);
+    let shown = serde_json::to_string(&volume.values).unwrap();
+    assert!(shown.contains("\"ours\"") && shown.contains('7'), "{shown}");
+}

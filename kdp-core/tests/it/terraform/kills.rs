@@ -151,3 +151,39 @@ async fn nothing_is_lost_or_stuck_when_platform_and_engine_are_killed_at_any_ins
     assert_eq!(place.things().unwrap(), Vec::<String>::new());
     assert_eq!(engines(place.root()), Vec::<i32>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_engine_said_it_did_counts_when_it_was_killed_before_it_wrote_that_down() {
+    if !is_here() {
+        return;
+    }
+    let place = Place::new();
+    let provider = place.open().await.unwrap();
+    let order = Order::new(id(1), 1, spec("a"));
+    converge(&provider, &order, 1).await;
+    let before = provider.observe(&order.id, None).await.unwrap().outputs["key"].value.clone();
+
+    // A run that replaced it, and ended without a word.
+    let line = |kind: &str, action: &str, id: &str| {
+        let hook = serde_json::json!({"resource": {"addr": "terraform_data.main"}, "action": action, "id_value": id});
+        serde_json::json!({"type": kind, "hook": hook}).to_string() + "\n"
+    };
+    let said = [
+        line("apply_start", "delete", &before),
+        line("apply_complete", "delete", ""),
+        line("apply_start", "create", ""),
+        line("apply_complete", "create", "made-anew"),
+    ];
+    let orders = fs::read_dir(place.path("work").join("orders")).unwrap();
+    let run = orders.map(|order| order.unwrap().path()).next().unwrap().join("run");
+    fs::create_dir(&run).unwrap();
+    fs::write(run.join("out"), said.concat()).unwrap();
+    // So much later that its process number is nobody's.
+    fs::write(run.join("pid"), "1999999999").unwrap();
+
+    converge(&provider, &order, 1).await;
+    let after = provider.observe(&order.id, None).await.unwrap();
+    assert_eq!((after.phase, after.outputs["key"].value.as_str()), (Phase::Ready, "made-anew"));
+    assert!(!run.exists());
+    vanish(&provider, &order.id, 1).await;
+}

@@ -104,13 +104,15 @@ impl Place {
         self.base.join(name)
     }
 
-    pub(super) fn options(&self) -> TerraformOptions {
+    /// Options for modules that are told where things are and what they are called.
+    pub(super) fn given(&self) -> TerraformOptions {
         TerraformOptions::default()
             .with_given("uid", Given::Uid)
             .with_given("things", Given::Value(json!(self.path("things"))))
-            .with_sensitive("password")
-            .with_grace(Duration::from_secs(10))
-            .with_imports()
+    }
+
+    pub(super) fn options(&self) -> TerraformOptions {
+        self.given().with_sensitive("password").with_grace(Duration::from_secs(10)).with_imports()
     }
 
     pub(super) async fn open(&self) -> Result<TerraformProvider, Error> {
