@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// An operator writes the status of its objects whenever it likes, so versions often change.
-const ATTEMPTS: usize = 10;
+pub(super) const ATTEMPTS: usize = 10;
 
 impl OperatorProvider {
     pub(super) async fn carry_out(&self, order: &Order, hash: &PlanHash, run: &Run) -> Result<Sight, Error> {
@@ -241,7 +241,7 @@ fn check_writable(object: &Value, reference: &Reference, id: &OrderId, run: &Run
     if identity::lease_of(object) > run.lease { Err(superseded(id)) } else { Ok(()) }
 }
 
-fn busy(reference: &Reference, id: &OrderId) -> Error {
+pub(super) fn busy(reference: &Reference, id: &OrderId) -> Error {
     Error::new(ErrorKind::Unavailable, "change", id, format!("{reference} keeps changing"))
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     OperatorProvider,
+    carry_out::{ATTEMPTS, busy},
     cluster::Mode,
     draft::{is_being_deleted, version},
     identity::{self, Whose},
@@ -38,27 +39,33 @@ impl OperatorProvider {
             return Err(refused(ErrorKind::Forbidden, format!("the order has {reference} already")));
         }
         name.clone_into(&mut reference.name);
-        let Some(found) = self.cluster.read(&reference, id).await? else {
-            return Err(refused(ErrorKind::NotFound, format!("there is no {reference}")));
-        };
-        match identity::whose(&found, id) {
-            Whose::Ours => return self.sight(id, None).await,
-            Whose::Others => return Err(refused(ErrorKind::Forbidden, format!("{reference} is another order's"))),
-            Whose::Nobodys if is_being_deleted(&found) => {
-                return Err(refused(ErrorKind::NotFound, format!("{reference} is being deleted")));
+        for _ in 0..ATTEMPTS {
+            let Some(found) = self.cluster.read(&reference, id).await? else {
+                return Err(refused(ErrorKind::NotFound, format!("there is no {reference}")));
+            };
+            match identity::whose(&found, id) {
+                Whose::Ours => return self.sight(id, None).await,
+                Whose::Others => return Err(refused(ErrorKind::Forbidden, format!("{reference} is another order's"))),
+                Whose::Nobodys if is_being_deleted(&found) => {
+                    return Err(refused(ErrorKind::NotFound, format!("{reference} is being deleted")));
+                }
+                Whose::Nobodys => {}
             }
-            Whose::Nobodys => {}
+            let mut metadata = json!({"name": name, "resourceVersion": version(&found)});
+            if let Some(namespace) = &reference.namespace {
+                metadata["namespace"] = namespace.clone().into();
+            }
+            identity::mark(&mut metadata, id, &template.id, run.lease);
+            let marked: Value =
+                json!({"apiVersion": reference.api_version(), "kind": reference.kind, "metadata": metadata});
+            match self.cluster.apply(&reference, &marked, Mode::Real, id).await? {
+                Ok(_) => return self.sight(id, None).await,
+                // Its operator, or another order, was faster: look again.
+                Err(kube::Error::Api(status)) if status.code == 409 => {}
+                Err(error) => return Err(Error::from_kube("import", format!("{reference} of {id}"), error)),
+            }
         }
-        let mut metadata = json!({"name": name, "resourceVersion": version(&found)});
-        if let Some(namespace) = &reference.namespace {
-            metadata["namespace"] = namespace.clone().into();
-        }
-        identity::mark(&mut metadata, id, &template.id, run.lease);
-        let marked: Value =
-            json!({"apiVersion": reference.api_version(), "kind": reference.kind, "metadata": metadata});
-        let failed = |e| Error::from_kube("import", format!("{reference} of {id}"), e);
-        self.cluster.apply(&reference, &marked, Mode::Real, id).await?.map_err(failed)?;
-        self.sight(id, None).await
+        Err(busy(&reference, id))
     }
 
     fn named<'a>(&self, existing: &'a str) -> Option<(&CompiledObject, &'a str)> {

@@ -6,6 +6,10 @@ use kdp_core::{
     ErrorKind, Provider,
     provider::{Lease, Phase, Run},
 };
+use kube::{
+    ResourceExt,
+    api::{Patch, PatchParams},
+};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -67,4 +71,30 @@ async fn another_cluster_at_the_same_address_is_not_taken_for_the_one_it_was() {
     assert_eq!(seen.phase, Phase::Unknown, "{}", seen.message);
     let deleted = other.provider.delete(desk.sealed.as_ref().unwrap(), &run(1)).await;
     assert!(deleted.is_err() || deleted.unwrap().phase != Phase::Gone);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_its_operator_changes_meanwhile_is_taken_over_nevertheless() {
+    let desk = Desk::new(single("things")).await;
+    desk.cluster.rest();
+    let bucket =
+        json!({"apiVersion": "example.com/v1", "kind": "Bucket", "metadata": {"name": "legacy"}, "spec": {"size": 1}});
+    desk.cluster.make("Bucket", "things", bucket).await;
+    let gate = CancellationToken::new();
+    *desk.switches.gate.lock().unwrap() = Some(("PATCH".into(), gate.clone()));
+    let provider = desk.cluster.provider("buckets", &desk.switches, &single("things"));
+    let order = desk.order(json!({"size": 1}));
+    let importing = tokio::spawn(async move { provider.import(&order, "legacy", &run(1)).await });
+    desk.switches.arrived.notified().await;
+    *desk.switches.gate.lock().unwrap() = None;
+    let change = Patch::Merge(json!({"metadata": {"labels": {"changed": "meanwhile"}}}));
+    desk.cluster.api("Bucket", "things").patch("legacy", &PatchParams::default(), &change).await.unwrap();
+    gate.cancel();
+    let taken = importing.await.unwrap().unwrap();
+    assert_ne!(taken.phase, Phase::Gone);
+    let bucket = &desk.cluster.all("Bucket", "things").await[0];
+    assert_eq!(
+        (bucket.annotations()["operator.kdp.k8c.io/uid"].as_str(), bucket.labels()["changed"].as_str()),
+        (desk.id.uid.as_str(), "meanwhile")
+    );
 }
