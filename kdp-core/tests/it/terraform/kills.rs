@@ -149,7 +149,12 @@ async fn nothing_is_lost_or_stuck_when_platform_and_engine_are_killed_at_any_ins
         vanish(&provider, &id(number), kills + 1).await;
     }
     assert_eq!(place.things().unwrap(), Vec::<String>::new());
-    assert_eq!(engines(place.root()), Vec::<i32>::new());
+    // One that only planned for a platform that is dead asks for its state a few times more.
+    let started = tokio::time::Instant::now();
+    while !engines(place.root()).is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(60), "engines are left: {:?}", engines(place.root()));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

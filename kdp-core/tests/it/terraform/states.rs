@@ -22,7 +22,7 @@ use tokio::{
     net::TcpStream,
 };
 
-const LEASE: Duration = Duration::from_millis(600);
+const LEASE: Duration = Duration::from_millis(1500);
 
 async fn server(store: Arc<dyn StateStore>) -> StateServer {
     let options = StateOptions::default().with_lease(LEASE).with_versions(3).with_largest(4096);
@@ -300,4 +300,14 @@ async fn notes_and_contents_are_the_orders_own() {
     assert!(again.notes().await.unwrap().is_empty());
     let other = server.begin(&order("v"), &run(1)).await.unwrap();
     assert_eq!(other.kept("module").await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_reach_the_store_is_told_before_anybody_else_may_begin() {
+    let (directory, server) = in_directory().await;
+    let turn = server.begin(&order("u"), &run(1)).await.unwrap();
+    let expires = server.holder(&order("u")).await.unwrap().unwrap().expires;
+    fs::rename(directory.path().join("states"), directory.path().join("away")).unwrap();
+    tokio::time::timeout(LEASE * 4, turn.lost()).await.unwrap();
+    assert!(jiff::Timestamp::now() < expires);
 }

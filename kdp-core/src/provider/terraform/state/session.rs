@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::{
     task::JoinHandle,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -346,14 +346,16 @@ async fn keep_turn(inner: Arc<Inner>, entry: Arc<Entry>, over: CancellationToken
             () = entry.lost.cancelled() => break,
             () = sleep(lease / 3) => {}
         }
-        match entry.change(&inner, |head| head.renew(&entry.session, Timestamp::now(), lease)).await {
-            Ok(()) => heard = Instant::now(),
-            Err(error) => {
-                tracing::warn!(order = %entry.order, %error, "state.renew");
-                if heard.elapsed() > lease {
-                    entry.lost.cancel();
-                }
-            }
+        let asked = Instant::now();
+        let renewing = entry.change(&inner, |head| head.renew(&entry.session, Timestamp::now(), lease));
+        match timeout(lease / 3, renewing).await {
+            Ok(Ok(())) => heard = asked,
+            Ok(Err(error)) => tracing::warn!(order = %entry.order, %error, "state.renew"),
+            Err(_) => tracing::warn!(order = %entry.order, "state.renew: the store does not answer"),
+        }
+        // Before anybody else may begin, and with time left to stop what works here.
+        if heard.elapsed() > lease * 2 / 3 {
+            entry.lost.cancel();
         }
     }
     inner.forget(&entry.session);
