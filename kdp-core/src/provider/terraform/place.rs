@@ -13,6 +13,7 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde_json::json;
@@ -175,13 +176,31 @@ impl OrderPlace {
     pub(super) fn scratch(&self) -> io::Result<tempfile::TempDir> {
         make_directory(&self.path)?;
         // It is made with mode 0700.
-        tempfile::Builder::new().prefix("tmp-").tempdir_in(&self.path)
+        tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&self.path)
+    }
+
+    /// Removes what [`scratch`](Self::scratch) has made and a process that was killed has left for so long.
+    pub(super) fn sweep(&self, age: Duration) -> io::Result<()> {
+        make_directory(&self.path)?;
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let is_scratch = entry.file_name().to_string_lossy().starts_with(SCRATCH);
+            let is_old =
+                |path: &Path| Ok::<_, io::Error>(path.metadata()?.modified()?.elapsed().is_ok_and(|left| left > age));
+            if is_scratch && is_old(&entry.path())? {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn remove(&self) -> io::Result<()> {
         remove(&self.path)
     }
 }
+
+/// How the names of directories for one use begin.
+const SCRATCH: &str = "tmp-";
 
 fn settings_text(plugins: &Plugins) -> String {
     let installation = match plugins {

@@ -1,6 +1,6 @@
 //! Bringing an order in step after a run that did not come to its end.
 
-use std::{fs, io};
+use std::{fs, io, time::Duration};
 
 use super::{
     Shop,
@@ -21,6 +21,8 @@ use crate::{
     provider::{OrderId, Run},
 };
 
+/// Nothing that is used once is used longer.
+const OLDEST_SCRATCH: Duration = Duration::from_secs(3600);
 /// Stands for whatever a run may have made whose files are on another machine.
 const ELSEWHERE: &str = "a run on another machine";
 
@@ -51,6 +53,7 @@ impl Shop {
             session.note(DOUBT, notes::value(&doubts)).await?;
         }
         place::remove(&files.0).map_err(failed)?;
+        place.sweep(OLDEST_SCRATCH.max(self.options.plan_timeout * 2)).map_err(failed)?;
         if known.begun.is_some() { session.note(BEGUN, None).await } else { Ok(()) }
     }
 

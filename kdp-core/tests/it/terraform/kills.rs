@@ -183,12 +183,17 @@ async fn what_an_engine_said_it_did_counts_when_it_was_killed_before_it_wrote_th
     let run = orders.map(|order| order.unwrap().path()).next().unwrap().join("run");
     fs::create_dir(&run).unwrap();
     fs::write(run.join("out"), said.concat()).unwrap();
+    // What it was given for one use, with secrets in it.
+    let scratch = run.with_file_name("tmp-left");
+    fs::create_dir(&scratch).unwrap();
+    let yesterday = std::time::SystemTime::now() - Duration::from_secs(86_400);
+    fs::File::open(&scratch).unwrap().set_modified(yesterday).unwrap();
     // So much later that its process number is nobody's.
     fs::write(run.join("pid"), "1999999999").unwrap();
 
     converge(&provider, &order, 1).await;
     let after = provider.observe(&order.id, None).await.unwrap();
     assert_eq!((after.phase, after.outputs["key"].value.as_str()), (Phase::Ready, "made-anew"));
-    assert!(!run.exists());
+    assert!(!run.exists() && !scratch.exists());
     vanish(&provider, &order.id, 1).await;
 }
