@@ -16,6 +16,9 @@ impl PostgresDatabases {
     /// Writes a copy of a database, and returns its size and its SHA-256 in lower hex.
     pub(super) async fn dump(&self, id: &OrderId, database: &str, file: &Path) -> Result<(u64, String), Error> {
         let unfinished = file.with_extension("unfinished");
+        // pg_dump keeps the rights of a file that is there, and this is a tenant's data.
+        private(&unfinished)
+            .map_err(|e| Error::new(ErrorKind::Unavailable, "back up", id, e.to_string()).with_source(e))?;
         let mut command = self.command("pg_dump", database);
         command.args(["--format=custom", "--no-owner", "--no-privileges", "--file"]).arg(&unfinished);
         run(id, command).await?;
@@ -59,6 +62,15 @@ impl PostgresDatabases {
         }
         command
     }
+}
+
+/// Makes an empty file that nobody else may read.
+fn private(path: &Path) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.create(true).write(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 async fn run(id: &OrderId, mut command: Command) -> Result<(), Error> {

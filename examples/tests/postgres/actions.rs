@@ -1,5 +1,7 @@
 //! Day-2 actions.
 
+use std::{fs, os::unix::fs::PermissionsExt};
+
 use kdp_core::{
     ErrorKind, Provider,
     provider::{ActionCall, Phase},
@@ -51,6 +53,9 @@ async fn a_database_goes_back_to_its_backup_and_to_no_other() {
     let outcome = provider.act(&mine, &backup, &run_of(1)).await.unwrap();
     assert_eq!(provider.act(&mine, &backup, &run_of(1)).await.unwrap(), outcome);
     assert_eq!(files(place.directory.path(), ".dump"), 1);
+    let dump = fs::read_dir(place.directory.path()).unwrap().map(|entry| entry.unwrap());
+    let dump = dump.into_iter().find(|entry| entry.file_name().to_string_lossy().ends_with(".dump")).unwrap();
+    assert_eq!(dump.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     client.batch_execute("DELETE FROM notes").await.unwrap();
 
     let name = outcome.outputs["backup"].value.clone();

@@ -115,3 +115,6 @@ fn collect(value: &Value, path: &str, sensitive: &[String], found: &mut Vec<Stri
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

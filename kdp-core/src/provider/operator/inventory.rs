@@ -79,3 +79,6 @@ impl fmt::Display for Reference {
         write!(f, "{} {}", self.kind, self.place())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,3 +36,6 @@ fn join(fields: &mut Value, others: Option<&Value>) {
         join(&mut fields[name.as_str()], Some(below));
     }
 }
+
+#[cfg(test)]
+mod tests;
