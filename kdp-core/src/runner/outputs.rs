@@ -21,7 +21,8 @@ use crate::{
 /// Namespace of the Secrets of orders that have none.
 const NAMESPACE: &str = "default";
 
-/// Writes the outputs of an observation that has any, and returns the name of the Secret.
+/// Writes the outputs of an observation that has any, and returns the name of the Secret. Between reading
+/// and writing it waits for `confirmed`, so that nothing is written by a process that was paused meanwhile.
 ///
 /// `Invalid` when there is a Secret of that name that is somebody else's; it is left alone.
 pub(super) async fn deliver(
@@ -30,6 +31,7 @@ pub(super) async fn deliver(
     object: &DynamicObject,
     observation: &Observation,
     suffix: &str,
+    confirmed: impl Future<Output = Result<(), Error>>,
 ) -> Result<Option<String>, Error> {
     if observation.outputs.is_empty() {
         return Ok(None);
@@ -38,7 +40,9 @@ pub(super) async fn deliver(
     let failed = |e| Error::from_kube("deliver", &name, e);
     let api = api(orders, key)?;
     let wanted = contents(&observation.outputs);
-    let written = match api.get_opt(&name).await.map_err(failed)? {
+    let there = api.get_opt(&name).await.map_err(failed)?;
+    confirmed.await?;
+    let written = match there {
         None => api.create(&PostParams::default(), &secret(orders.kind(), &name, object, wanted)).await,
         Some(there) if !is_owned(&there, object) => {
             let message = format!("the Secret {name} belongs to somebody else; remove it, or order under another name");

@@ -307,10 +307,9 @@ impl Worker {
         if matches!(pending, Some(Pending::Approval(_))) && observation.phase == Phase::Blocked {
             reason = Some("ApprovalNeeded");
         }
-        self.confirm_fence().await?;
         let delivered = {
-            let suffix = &self.options.secret_suffix;
-            outputs::deliver(&self.orders, subject.key, subject.object, &observation, suffix).await
+            let (suffix, confirmed) = (&self.options.secret_suffix, self.confirm_fence());
+            outputs::deliver(&self.orders, subject.key, subject.object, &observation, suffix, confirmed).await
         };
         let secret = match delivered {
             Ok(secret) => secret,

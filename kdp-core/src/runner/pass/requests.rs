@@ -79,8 +79,8 @@ impl Worker {
         let redactor = self.redactor(subject.key).with_outputs_of(&observation);
         self.with_memory(subject.key, |memory| memory.redactor = redactor);
         let suffix = format!("-{}", call.id);
-        self.confirm_fence().await?;
-        outputs::deliver(&self.orders, subject.key, subject.object, &observation, &suffix).await.map(drop)
+        let confirmed = self.confirm_fence();
+        outputs::deliver(&self.orders, subject.key, subject.object, &observation, &suffix, confirmed).await.map(drop)
     }
 
     pub(super) async fn tell_outcome(
