@@ -5,6 +5,7 @@ mod driven;
 mod kills;
 mod life;
 mod place;
+mod races;
 mod states;
 mod suite;
 

@@ -22,9 +22,9 @@ use tokio::{
     net::TcpStream,
 };
 
-const LEASE: Duration = Duration::from_millis(1500);
+pub(super) const LEASE: Duration = Duration::from_millis(1500);
 
-async fn server(store: Arc<dyn StateStore>) -> StateServer {
+pub(super) async fn server(store: Arc<dyn StateStore>) -> StateServer {
     let options = StateOptions::default().with_lease(LEASE).with_versions(3).with_largest(4096);
     StateServer::start(store, StateKey::new([7; 32]), options).await.unwrap()
 }
@@ -35,15 +35,15 @@ async fn in_directory() -> (tempfile::TempDir, StateServer) {
     (directory, server(Arc::new(store)).await)
 }
 
-fn order(uid: &str) -> OrderId {
+pub(super) fn order(uid: &str) -> OrderId {
     OrderId::new(uid, "team", "order")
 }
 
-fn run(lease: u64) -> Run {
+pub(super) fn run(lease: u64) -> Run {
     Run::new(Lease(lease)).with_holder(format!("process {lease}"))
 }
 
-fn state(serial: u64, note: &str) -> Vec<u8> {
+pub(super) fn state(serial: u64, note: &str) -> Vec<u8> {
     let state = json!({
         "version": 4, "serial": serial, "lineage": "l", "outputs": {"note": {"value": note, "type": "string"}},
         "resources": [],
@@ -76,7 +76,7 @@ async fn ask(environment: &[(String, String)], method: &str, more: &str, body: &
     (head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0), body.to_owned())
 }
 
-async fn put(session: &StateSession, content: &[u8]) -> u16 {
+pub(super) async fn put(session: &StateSession, content: &[u8]) -> u16 {
     ask(&session.environment(), "POST", "", content).await.0
 }
 

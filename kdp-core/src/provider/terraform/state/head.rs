@@ -66,6 +66,8 @@ pub(super) struct Label {
 pub(super) enum Relation {
     Newer,
     Same,
+    /// Of the same serial number, with other contents.
+    Rival,
     Older,
     /// About other things.
     Foreign,
@@ -163,7 +165,8 @@ impl Head {
         match label.serial.cmp(&latest.serial) {
             std::cmp::Ordering::Greater => Relation::Newer,
             std::cmp::Ordering::Equal if latest.digest == digest => Relation::Same,
-            _ => Relation::Older,
+            std::cmp::Ordering::Equal => Relation::Rival,
+            std::cmp::Ordering::Less => Relation::Older,
         }
     }
 

@@ -171,6 +171,7 @@ async fn write(inner: &Inner, entry: &Entry, lock: Option<&str>, state: &[u8]) -
     }
     match entry.put(inner, state).await {
         Ok(Relation::Newer | Relation::Same) => text(StatusCode::OK, ""),
+        Ok(Relation::Rival) => text(StatusCode::CONFLICT, "another state of this serial number is there"),
         Ok(Relation::Older) => text(StatusCode::CONFLICT, "a newer state is there"),
         Ok(Relation::Foreign) => text(StatusCode::CONFLICT, "the state that is there is of another lineage"),
         Err(error) => refused(&error),

@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Bytes, Holder, Recovery, Snapshot, StateKey, StateOptions, StateReader, StateSession, StateStore, StateVersion,
-    head::{Content, Head, Label, Relation, Version},
+    Bytes, Holder, Snapshot, StateKey, StateOptions, StateReader, StateSession, StateStore, StateVersion,
+    head::{Content, Head, Label, Version},
     http,
     session::Entry,
 };
@@ -90,17 +90,18 @@ impl StateServer {
         let lease = inner.options.lease;
         let (was_left, head, version) = inner
             .update(order, |head| {
-                let was_left = head.turn.is_some();
+                let was_left = head.turn.is_some() || head.removed;
                 head.begin(&session, run, Timestamp::now(), lease)?;
                 Ok(was_left)
             })
             .await?;
-        if was_left {
-            inner.sweep(order, &head).await?;
-        }
-        let entry = Arc::new(Entry::to_write(session, order, &run.holder, (head, version)));
+        let entry = Arc::new(Entry::to_write(session, order, &run.holder, (head.clone(), version.clone())));
         inner.sessions().insert(entry.session.clone(), entry.clone());
-        Ok(StateSession::start(inner.clone(), entry))
+        let session = StateSession::start(inner.clone(), entry);
+        if was_left {
+            inner.sweep(&head, &version).await?;
+        }
+        Ok(session)
     }
 
     /// Credentials that can only read; takes no turn.
@@ -167,24 +168,32 @@ impl StateServer {
     /// `Invalid` when the state still has something in it, `Stale` when a higher lease was seen,
     /// `Unavailable` when somebody is at work or the store cannot be reached.
     pub async fn remove(&self, order: &OrderId, run: &Run) -> Result<(), Error> {
-        if let Some(state) = self.latest(order).await?.and_then(|snapshot| snapshot.state) {
-            let label = Label::read(&state).map_err(|e| Error::new(ErrorKind::Internal, "remove", order, e))?;
-            if !label.is_empty() {
-                let message = "there is something in its state; have the engine remove that first";
-                return Err(Error::new(ErrorKind::Invalid, "remove the state of", order, message));
+        let inner = &self.inner;
+        let op = "remove the state of";
+        for _ in 0..TRIES {
+            let (mut head, expect) = inner.head(order).await?;
+            head.check_lease(op, run)?;
+            head.check_free(op, run, Timestamp::now())?;
+            if let Some(latest) = head.latest() {
+                let Some(state) = inner.load_content(order, &latest.blob, &latest.about.digest).await? else {
+                    // It was replaced in the meantime.
+                    continue;
+                };
+                let label = Label::read(&state).map_err(|e| head.error(ErrorKind::Internal, op, e))?;
+                if !label.is_empty() {
+                    let message = "there is something in its state; have the engine remove that first";
+                    return Err(head.error(ErrorKind::Invalid, op, message.into()));
+                }
+            }
+            head.see(run.lease);
+            head.clear();
+            match inner.save_head(&head, expect.as_deref()).await {
+                Ok(version) => return inner.sweep(&head, &version).await,
+                Err(error) if error.kind() == ErrorKind::Stale => {}
+                Err(error) => return Err(error),
             }
         }
-        let (_, head, _) = self
-            .inner
-            .update(order, |head| {
-                head.check_lease("remove the state of", run)?;
-                head.check_free("remove the state of", run, Timestamp::now())?;
-                head.see(run.lease);
-                head.clear();
-                Ok(())
-            })
-            .await?;
-        self.inner.sweep(order, &head).await
+        Err(busy(order))
     }
 
     /// All orders of which anything is known, those included that are gone. Reads them all.
@@ -247,6 +256,14 @@ impl Inner {
         Ok(Some((self.parse_head(&name, &sealed)?, version)))
     }
 
+    /// The head, with its version if there is one already.
+    async fn head(&self, order: &OrderId) -> Result<(Head, Option<String>), Error> {
+        Ok(match self.load_head(order).await? {
+            Some((head, version)) => (head, Some(version)),
+            None => (Head::new(order), None),
+        })
+    }
+
     pub(super) async fn save_head(&self, head: &Head, expect: Option<&str>) -> Result<String, Error> {
         let name = format!("{}/{HEAD}", directory(&head.order));
         let content = serde_json::to_vec(head).expect("a head is made of text, numbers and JSON");
@@ -260,18 +277,15 @@ impl Inner {
         change: impl Fn(&mut Head) -> Result<T, Error>,
     ) -> Result<(T, Head, String), Error> {
         for _ in 0..TRIES {
-            let (mut head, version) = match self.load_head(order).await? {
-                Some((head, version)) => (head, Some(version)),
-                None => (Head::new(order), None),
-            };
+            let (mut head, expect) = self.head(order).await?;
             let value = change(&mut head)?;
-            match self.save_head(&head, version.as_deref()).await {
+            match self.save_head(&head, expect.as_deref()).await {
                 Ok(version) => return Ok((value, head, version)),
                 Err(error) if error.kind() == ErrorKind::Stale => {}
                 Err(error) => return Err(error),
             }
         }
-        Err(Error::new(ErrorKind::Unavailable, "write the state of", order, "others write it all the time"))
+        Err(busy(order))
     }
 
     /// Stores bytes under a name that nobody has had before.
@@ -303,51 +317,54 @@ impl Inner {
     pub(super) async fn collect(&self, before: &Head, after: &Head) {
         let kept: HashSet<_> = after.blobs().collect();
         for blob in before.blobs().filter(|blob| !kept.contains(blob)) {
-            let name = format!("{}/{blob}", directory(&after.order));
-            if let Err(error) = self.store.remove(&name).await {
-                tracing::debug!(order = %after.order, %error, "state.collect");
-            }
+            self.discard(&after.order, blob).await;
         }
     }
 
-    /// Removes all contents of an order that its head does not refer to.
-    async fn sweep(&self, order: &OrderId, head: &Head) -> Result<(), Error> {
-        let directory = directory(order);
+    /// Removes what was stored for a change of the head that was not made.
+    pub(super) async fn discard(&self, order: &OrderId, blob: &str) {
+        let name = format!("{}/{blob}", directory(order));
+        if let Err(error) = self.store.remove(&name).await {
+            tracing::debug!(%order, %error, "state.discard");
+        }
+    }
+
+    /// Removes all contents of an order that its head, written as this version, does not refer to.
+    ///
+    /// A process that is late here may be in the turn of another one, whose contents are none of its
+    /// business. So only those go that were listed before the head was seen unchanged: whoever writes after
+    /// this version cannot have stored them.
+    async fn sweep(&self, head: &Head, version: &str) -> Result<(), Error> {
+        let directory = directory(&head.order);
         let kept: HashSet<_> = head.blobs().chain([HEAD]).map(|blob| format!("{directory}/{blob}")).collect();
-        for name in self.store.list(&directory).await? {
-            if !kept.contains(&name) {
-                self.store.remove(&name).await?;
-            }
+        let listed = self.store.list(&directory).await?;
+        let now = self.store.load(&format!("{directory}/{HEAD}")).await?;
+        if now.is_none_or(|(_, now)| now != version) {
+            return Ok(());
+        }
+        for name in listed.iter().filter(|name| !kept.contains(*name)) {
+            self.store.remove(name).await?;
         }
         Ok(())
     }
 
-    /// The version that a state becomes, with its bytes stored; or how it relates to the one that is there.
-    pub(super) async fn version_of(
+    /// The version that a state becomes, with its bytes stored.
+    pub(super) async fn put_version(
         &self,
-        head: &Head,
+        order: &OrderId,
+        label: &Label,
         state: &[u8],
         by: &str,
-    ) -> Result<Result<Version, Relation>, Error> {
-        let label = Label::read(state).map_err(|e| head.error(ErrorKind::Invalid, "write the state of", e))?;
-        match head.relation(&label, &digest(state)) {
-            Relation::Newer => {}
-            relation => return Ok(Err(relation)),
-        }
-        let Content { blob, digest } = self.put_content(&head.order, state).await?;
-        let Label { serial, lineage, .. } = label;
+    ) -> Result<Version, Error> {
+        let Content { blob, digest } = self.put_content(order, state).await?;
+        let (serial, lineage) = (label.serial, label.lineage.clone());
         let about = StateVersion { serial, lineage, at: Timestamp::now(), by: by.into(), digest, size: state.len() };
-        Ok(Ok(Version { about, blob }))
+        Ok(Version { about, blob })
     }
 }
 
-impl From<Relation> for Recovery {
-    fn from(relation: Relation) -> Self {
-        match relation {
-            Relation::Newer => Self::Stored,
-            Relation::Same | Relation::Older | Relation::Foreign => Self::Known,
-        }
-    }
+pub(super) fn busy(order: &OrderId) -> Error {
+    Error::new(ErrorKind::Unavailable, "write the state of", order, "others write it all the time")
 }
 
 fn snapshot(head: Head, state: Option<Bytes>) -> Snapshot {

@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Bytes, Recovery, StateVersion,
-    head::{Content, Head, Relation},
-    server::{Inner, digest, random},
+    head::{Content, Head, Label, Relation},
+    server::{Inner, busy, digest, random},
 };
 use crate::{Error, ErrorKind, provider::OrderId};
 
@@ -105,7 +105,7 @@ impl Entry {
                 Err(error) => return Err(error),
             }
         }
-        Err(Error::new(ErrorKind::Unavailable, "write the state of", &self.order, "others write it all the time"))
+        Err(busy(&self.order))
     }
 
     /// The head as it is, taken out of the cache, which stays empty if the caller does not come back.
@@ -152,19 +152,30 @@ impl Entry {
 
     /// Writes a state that is newer than the one that is there, or the same.
     pub(super) async fn put(&self, inner: &Inner, state: &[u8]) -> Result<Relation, Error> {
-        let head = self.look(inner).await?;
-        let version = match inner.version_of(&head, state, &self.holder).await? {
-            Ok(version) => version,
-            Err(relation) => return Ok(relation),
-        };
+        let label = self.label(state)?;
+        let relation = self.look(inner).await?.relation(&label, &digest(state));
+        if relation != Relation::Newer {
+            return Ok(relation);
+        }
+        let version = inner.put_version(&self.order, &label, state, &self.holder).await?;
         let most = inner.options.versions;
-        self.change(inner, |head| {
-            // Only this session writes, so what was found before still holds.
-            head.push(version.clone(), most);
-            Ok(())
-        })
-        .await?;
-        Ok(Relation::Newer)
+        // Other requests of the same engine may have been faster.
+        let write = |head: &mut Head| {
+            let relation = head.relation(&label, &version.about.digest);
+            if relation == Relation::Newer {
+                head.push(version.clone(), most);
+            }
+            Ok(relation)
+        };
+        let relation = self.change(inner, write).await?;
+        if relation != Relation::Newer {
+            inner.discard(&self.order, &version.blob).await;
+        }
+        Ok(relation)
+    }
+
+    fn label(&self, state: &[u8]) -> Result<Label, Error> {
+        Label::read(state).map_err(|e| Error::new(ErrorKind::Invalid, "write the state of", &self.order, e))
     }
 }
 
@@ -203,15 +214,24 @@ impl StateSession {
     /// Takes in a state that an engine could not deliver.
     ///
     /// # Errors
-    /// As all methods, and `Invalid` when it is no state, or one of other things.
+    /// As all methods, and `Invalid` when it is no state, one of other things, or says something else than
+    /// the state of the same serial number that is there.
     pub async fn recover(&self, errored: Bytes) -> Result<Recovery, Error> {
-        match self.entry.put(&self.inner, &errored).await? {
-            Relation::Foreign => {
-                let message = "the state that was left is of another lineage, so of other things";
-                Err(Error::new(ErrorKind::Invalid, "recover the state of", &self.entry.order, message))
-            }
-            relation => Ok(relation.into()),
-        }
+        let message = match self.entry.put(&self.inner, &errored).await? {
+            Relation::Newer => return Ok(Recovery::Stored),
+            Relation::Same | Relation::Older => return Ok(Recovery::Known),
+            Relation::Rival if self.says_the_same(&errored).await? => return Ok(Recovery::Known),
+            Relation::Rival => "the state that was left says something else than the one of the same serial number",
+            Relation::Foreign => "the state that was left is of another lineage, so of other things",
+        };
+        Err(Error::new(ErrorKind::Invalid, "recover the state of", &self.entry.order, message))
+    }
+
+    /// Whether the state that is there differs in nothing but how it is written down.
+    async fn says_the_same(&self, other: &[u8]) -> Result<bool, Error> {
+        let Some(state) = self.state().await? else { return Ok(false) };
+        let parse = |state: &[u8]| serde_json::from_slice::<Value>(state).ok();
+        Ok(parse(&state).is_some_and(|state| Some(state) == parse(other)))
     }
 
     /// Keeps a small note beside the state, or removes it.
@@ -293,12 +313,11 @@ impl StateSession {
         };
         state["serial"] =
             head.versions.iter().map(|version| version.about.serial).max().unwrap_or(serial).wrapping_add(1).into();
-        // A rollback across lineages is what is asked for, so the relation does not matter.
-        let alone = Head { versions: Vec::new(), ..head };
+        // A rollback across lineages is what is asked for, so how it relates to the state does not matter.
         let state = state.to_string();
-        let Ok(version) = self.inner.version_of(&alone, state.as_bytes(), &self.entry.holder).await? else {
-            return Err(alone.error(ErrorKind::Internal, op, "the version cannot be written".into()));
-        };
+        let label = self.entry.label(state.as_bytes())?;
+        let version =
+            self.inner.put_version(&self.entry.order, &label, state.as_bytes(), &self.entry.holder).await?;
         let most = self.inner.options.versions;
         let change = |head: &mut Head| {
             head.push(version.clone(), most);
@@ -363,9 +382,13 @@ async fn keep_turn(inner: Arc<Inner>, entry: Arc<Entry>, over: CancellationToken
         head.end(&entry.session);
         Ok(())
     });
-    match given_back.await {
-        Err(error) if error.kind() == ErrorKind::Stale => Ok(()),
-        outcome => outcome,
+    match timeout(lease, given_back).await {
+        Ok(Err(error)) if error.kind() == ErrorKind::Stale => Ok(()),
+        Ok(outcome) => outcome,
+        Err(_) => {
+            let message = "the store does not answer; the turn runs out by itself";
+            Err(Error::new(ErrorKind::Unavailable, "end the work on", &entry.order, message))
+        }
     }
 }
 

@@ -66,7 +66,7 @@ fn states_are_taken_by_lineage_and_serial() {
     head.push(version(3), 20);
     check(&head, 4, "l", "d4", Relation::Newer);
     check(&head, 3, "l", "d3", Relation::Same);
-    check(&head, 3, "l", "other", Relation::Older);
+    check(&head, 3, "l", "other", Relation::Rival);
     check(&head, 2, "l", "d2", Relation::Older);
     check(&head, 9, "m", "d9", Relation::Foreign);
 }
