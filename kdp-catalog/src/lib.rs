@@ -27,6 +27,7 @@ mod catalog;
 mod controller;
 mod entry;
 mod export;
+pub mod lifecycle;
 mod service;
 
 pub use binding::{ClaimPolicy, Remaining, Unbound, WhenInUse, bind, unbind};
