@@ -3,6 +3,8 @@
 
 mod binding;
 mod controller;
+mod provision;
 mod support;
+mod things;
 mod visibility;
 mod workspaces;
