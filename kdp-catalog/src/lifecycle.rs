@@ -7,6 +7,7 @@
 mod error;
 mod release;
 mod version;
+pub mod waves;
 mod window;
 
 pub use error::{LifecycleError, Users};
