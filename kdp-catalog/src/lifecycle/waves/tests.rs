@@ -63,27 +63,20 @@ pub(super) fn fleet(count: usize) -> Vec<Instance> {
     (0..count).map(|i| instance(&format!("i-{i:04}"), &format!("1.{}.{}", i % 3, i % 7), Phase::Ready)).collect()
 }
 
-pub(super) fn upgrades(step: &Step) -> Vec<&str> {
-    let upgrade = |action| match action {
-        &Action::Upgrade { ref id, .. } => Some(id.as_str()),
-        _ => None,
-    };
+pub(super) fn upgrades<'a>(step: &'a Step) -> Vec<&'a str> {
+    let upgrade = |action: &'a Action| if let Action::Upgrade { id, .. } = action { Some(id.as_str()) } else { None };
     step.actions.iter().filter_map(upgrade).collect()
 }
 
-pub(super) fn roll_backs(step: &Step) -> Vec<&str> {
-    let roll_back = |action| match action {
-        &Action::RollBack { ref id, .. } => Some(id.as_str()),
-        _ => None,
-    };
+pub(super) fn roll_backs<'a>(step: &'a Step) -> Vec<&'a str> {
+    let roll_back =
+        |action: &'a Action| if let Action::RollBack { id, .. } = action { Some(id.as_str()) } else { None };
     step.actions.iter().filter_map(roll_back).collect()
 }
 
-pub(super) fn holds(step: &Step) -> Vec<(&HoldReason, Option<Timestamp>)> {
-    let hold = |action| match action {
-        &Action::Hold { ref reason, until } => Some((reason, until)),
-        _ => None,
-    };
+pub(super) fn holds<'a>(step: &'a Step) -> Vec<(&'a HoldReason, Option<Timestamp>)> {
+    let hold =
+        |action: &'a Action| if let Action::Hold { reason, until } = action { Some((reason, *until)) } else { None };
     step.actions.iter().filter_map(hold).collect()
 }
 

@@ -112,7 +112,7 @@ proptest! {
         let mut world = World::new(case.fleet.clone(), case.seed, case.failing);
         let mut run = UpgradeRun::begin(&case.plan, world.now);
         for _ in 0..lead {
-            run = world.tick(&case.plan, run);
+            run = world.tick(&case.plan, &run);
         }
         let fleet = world.fleet();
         let mut told = std::collections::BTreeSet::new();
@@ -135,7 +135,7 @@ proptest! {
         let mut world = World::new(case.fleet.clone(), case.seed, case.failing);
         let mut run = UpgradeRun::begin(&case.plan, world.now);
         for _ in 0..lead {
-            run = world.tick(&case.plan, run);
+            run = world.tick(&case.plan, &run);
         }
         let stored = serde_json::to_string(&run).unwrap();
         prop_assert_eq!(serde_json::from_str::<UpgradeRun>(&stored).unwrap(), run);

@@ -108,7 +108,7 @@ fn instances_that_come_and_go_do_not_stop_a_run() {
         let mut world = World::new(fleet(100), 5, 0).crashing(crash);
         let mut run = UpgradeRun::begin(&plan, world.now);
         for i in 0..60 {
-            run = world.tick(&plan, run);
+            run = world.tick(&plan, &run);
             world.remove(&format!("i-{:04}", i * 7 % 100));
             world.set(instance(&format!("late-{i}"), ["1.0.0", "2.0.0"][i % 2], Phase::Ready));
         }

@@ -94,8 +94,8 @@ impl World {
     }
 
     /// One step, and the time passes until there is something to see.
-    pub(super) fn tick(&mut self, plan: &Plan, run: UpgradeRun) -> UpgradeRun {
-        let (run, then) = self.one_step(plan, &run);
+    pub(super) fn tick(&mut self, plan: &Plan, run: &UpgradeRun) -> UpgradeRun {
+        let (run, then) = self.one_step(plan, run);
         if let Some(then) = then.filter(|then| *then > self.now) {
             self.pass(then);
         }
