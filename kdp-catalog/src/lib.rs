@@ -34,6 +34,7 @@ mod placement;
 pub mod provision;
 mod release;
 pub mod resolution;
+pub mod score;
 mod service;
 mod shelving;
 

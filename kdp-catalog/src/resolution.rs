@@ -26,5 +26,8 @@ pub const PLAN: &str = "catalog.kdp.k8c.io/plan";
 /// (`channel:stable`).
 pub const VERSION: &str = "catalog.kdp.k8c.io/version";
 
+/// Label of an order: the class of a workload's need. Offerings ask for it in their criteria.
+pub const CLASS: &str = "catalog.kdp.k8c.io/class";
+
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use kube::ResourceExt;
 use serde_json::{Map, Value};
 
 use super::{
+    CLASS,
     answer::{ConsideredOffering, Explanation, Refusal, Resolution},
     criteria::{self, Fact},
     layers::{Layer, Origin, merge},
@@ -216,6 +217,36 @@ impl Shelf {
         let offerings = self.by_type.get(type_).map_or(&[][..], Vec::as_slice);
         let mut seen = HashSet::new();
         offerings.iter().map(|index| &self.offerings[*index].spec.kind).filter(move |kind| seen.insert(*kind))
+    }
+
+    /// The offerings of this kind that a request may select and that workload specifications call `type_`, the
+    /// closest first, each with whether it takes a class: as the name of a plan, or because its criteria ask for the
+    /// label [`CLASS`].
+    pub fn of_type<'a>(
+        &'a self,
+        request: &Request<'_>,
+        type_: &str,
+    ) -> impl Iterator<Item = (&'a str, impl Fn(&str) -> bool + use<'a>)> {
+        let offerings = self.by_type.get(type_).map_or(&[][..], Vec::as_slice);
+        let stocked = offerings.iter().map(|index| &self.offerings[*index]);
+        stocked.filter(|stocked| stocked.spec.kind == *request.kind && stocked.criteria.fit(request)).map(|stocked| {
+            let asks = stocked.criteria.facts().iter().any(|(fact, _)| *fact == Fact::OrderLabel(CLASS.into()));
+            let takes = move |class: &str| asks || stocked.spec.plans.iter().any(|plan| plan.name == class);
+            (stocked.name.as_str(), takes)
+        })
+    }
+
+    /// Whether anything is offered for a kind.
+    #[must_use]
+    pub fn offers(&self, kind: &GroupKind) -> bool {
+        self.by_kind.contains_key(kind)
+    }
+
+    /// Whether an offering has a plan.
+    #[must_use]
+    pub fn has_plan(&self, offering: &str, plan: &str) -> bool {
+        let stocked = self.by_name.get(offering).map(|index| &self.offerings[*index]);
+        stocked.is_some_and(|stocked| stocked.spec.plans.iter().any(|known| known.name == plan))
     }
 
     /// The names of the offerings that a request may select, in order.

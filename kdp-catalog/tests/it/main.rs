@@ -4,6 +4,8 @@
 mod binding;
 mod controller;
 mod provision;
+mod score;
+mod shop;
 mod support;
 mod things;
 mod visibility;

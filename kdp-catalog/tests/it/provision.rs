@@ -1,52 +1,33 @@
 //! Orders that are made as the catalog says.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use async_trait::async_trait;
 use kdp_catalog::{
-    ClaimPolicy, Environment, GroupKind, Offering, OfferingController, Placement, bind, install_environment_crd,
-    provision::{Around, CatalogProvider, ProviderMap, Surroundings, WorkspaceSurroundings},
+    Environment, GroupKind, Offering, Placement,
+    provision::{Around, CatalogProvider, ProviderMap, Surroundings},
     resolution::{ENVIRONMENT, OFFERING, Shelf, Stock},
 };
 use kdp_core::{
-    ControlPlaneExt, Endpoint, Error, Identity, Platform, RunningPlatform, WorkspacePath,
-    api::{apis::APIResourceSchema, tenancy::Workspace},
-    condition::find_condition,
+    Error,
+    api::tenancy::Workspace,
     provider::OrderId,
-    runner::{Home, Reach, Runner, RunnerOptions},
     testing::provider::{self as conformance, Fixture, Orders},
-    workspace::ensure_workspace,
 };
 use kube::{
-    Api, Client, ResourceExt,
-    api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams},
+    Api,
+    api::{DeleteParams, Patch, PatchParams},
 };
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    support::{PROVIDER, Site, eventually},
+    shop::{GROUP, Shop, made, of, offering, widgets},
+    support::{PROVIDER, eventually},
     things::Things,
 };
-
-const GROUP: &str = "w.example.com";
-
-fn of<T: DeserializeOwned>(value: Value) -> T {
-    serde_json::from_value(value).unwrap()
-}
-
-fn offering(name: &str, more: Value) -> Offering {
-    let mut spec = json!({
-        "service": GROUP, "kind": {"group": GROUP, "kind": "Widget"}, "provider": {"name": "standard"},
-    });
-    let Value::Object(more) = more else { panic!("it is no object") };
-    spec.as_object_mut().unwrap().extend(more);
-    Offering::new(name, of(spec))
-}
 
 /// The catalog over things in memory, as any provider.
 #[derive(Default)]
@@ -110,150 +91,6 @@ impl Fixture for OverThings {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_catalog_keeps_the_promises_of_every_provider() {
     assert_eq!(conformance::run(&OverThings::default()).await, []);
-}
-
-/// Two tenants who have bound widgets, and a runner that makes them as the catalog says.
-struct Shop {
-    site: Site,
-    standard: Things,
-    gold: Things,
-    catalog: CatalogProvider,
-    /// Stops everything when dropped.
-    running: RunningPlatform,
-}
-
-impl Shop {
-    async fn open() -> Self {
-        let site = Site::start().await;
-        ensure_workspace(&site.control_plane, &"root:home".parse().unwrap(), &Identity::system_masters())
-            .await
-            .unwrap();
-        site.describe_service().await;
-        publish(&site).await;
-        let entry = site.entry().await;
-        for tenant in ["root:a", "root:b"] {
-            bind(&site.system(tenant), &entry, ClaimPolicy::AcceptAll).await.unwrap();
-            install_environment_crd(&site.system(tenant)).await.unwrap();
-        }
-        let (standard, gold) = (Things::default(), Things::default());
-        let (catalog, running) = run(&site, &standard, &gold).await;
-        Self { site, standard, gold, catalog, running }
-    }
-
-    /// Ends all that runs, as a process that is killed, and begins again.
-    async fn restart(&mut self) {
-        let (catalog, running) = run(&self.site, &self.standard, &self.gold).await;
-        drop(std::mem::replace(&mut self.running, running));
-        self.catalog = catalog;
-    }
-
-    async fn create<K>(&self, path: &str, object: &K)
-    where
-        K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + std::fmt::Debug,
-    {
-        Api::<K>::all(self.site.system(path)).create(&PostParams::default(), object).await.unwrap();
-    }
-
-    async fn offer(&self, offering: Offering) {
-        let name = offering.name_any();
-        self.create(PROVIDER, &offering).await;
-        self.is_accepted(&name, "True").await;
-    }
-
-    async fn is_accepted(&self, name: &str, status: &str) -> String {
-        let api: Api<Offering> = Api::all(self.site.system(PROVIDER));
-        let accepted = async || {
-            let conditions = api.get(name).await.unwrap().status.unwrap_or_default().conditions;
-            find_condition(&conditions, "Accepted").filter(|accepted| accepted.status == status).cloned()
-        };
-        eventually(async || accepted().await.is_some()).await;
-        accepted().await.unwrap().message
-    }
-
-    async fn order(&self, path: &str, name: &str, spec: Value, annotations: Value) -> String {
-        let widget: DynamicObject = of(json!({
-            "apiVersion": format!("{GROUP}/v1"), "kind": "Widget",
-            "metadata": {"name": name, "annotations": annotations}, "spec": spec,
-        }));
-        widgets(self.site.system(path)).create(&PostParams::default(), &widget).await.unwrap().uid().unwrap()
-    }
-
-    async fn phase(&self, path: &str, name: &str, phase: &str) -> String {
-        let api = widgets(self.site.system(path));
-        let status = async || api.get(name).await.unwrap().data["status"].clone();
-        eventually(async || status().await["phase"] == phase).await;
-        status().await["message"].as_str().unwrap_or_default().to_owned()
-    }
-
-    async fn delete(&self, path: &str, name: &str) {
-        let api = widgets(self.site.system(path));
-        api.delete(name, &DeleteParams::default()).await.unwrap();
-        eventually(async || api.get_opt(name).await.unwrap().is_none()).await;
-    }
-}
-
-async fn run(site: &Site, standard: &Things, gold: &Things) -> (CatalogProvider, RunningPlatform) {
-    let control_plane: kdp_core::SharedControlPlane = Arc::new(site.control_plane.clone());
-    let providers = ProviderMap::new()
-        .with_cluster("standard", "one", standard.clone())
-        .with_cluster("standard", "two", standard.clone())
-        .with("standard", standard.clone())
-        .with("gold", gold.clone());
-    let surroundings = WorkspaceSurroundings::new(control_plane.clone(), kind());
-    let catalog = CatalogProvider::new(GroupKind::new(GROUP, "Widget"), providers, surroundings);
-    let provider: WorkspacePath = PROVIDER.parse().unwrap();
-    let export = site.entry().await.export;
-    let endpoint = Endpoint::ApiExport { cluster: export.cluster, export: export.name, consumer: None };
-    let home = Home::new(control_plane.system_client(&"root:home".parse().unwrap()).unwrap(), "default");
-    let reach = Reach::endpoint(endpoint, Identity::system_masters());
-    let runner = Runner::new("widgets", catalog.clone(), kind(), reach, home)
-        .with_options(RunnerOptions::default().with_next_look(Duration::from_millis(200)));
-    let running = Platform::builder(control_plane)
-        .component(OfferingController::new(provider).with_provider(catalog.clone()))
-        .component(runner)
-        .start()
-        .await
-        .unwrap();
-    (catalog, running)
-}
-
-async fn publish(site: &Site) {
-    let schema = json!({
-        "metadata": {"name": format!("v1.widgets.{GROUP}")},
-        "spec": {
-            "group": GROUP, "scope": "Namespaced",
-            "names": {"plural": "widgets", "kind": "Widget", "singular": "widget", "listKind": "WidgetList"},
-            "versions": [{
-                "name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
-                "schema": {"type": "object", "properties": {
-                    "spec": {"type": "object", "default": {}, "properties": {
-                        "size": {"type": "integer"}, "colour": {"type": "string", "default": "grey"},
-                    }},
-                    "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
-                }},
-            }],
-        },
-    });
-    let schemas: Api<APIResourceSchema> = Api::all(site.system(PROVIDER));
-    schemas.create(&PostParams::default(), &of(schema)).await.unwrap();
-    let resource = json!({
-        "name": "widgets", "group": GROUP, "schema": format!("v1.widgets.{GROUP}"), "storage": {"crd": {}},
-    });
-    let claims = ["secrets", "events"].map(|resource| json!({"group": "", "resource": resource, "verbs": ["*"]}));
-    let patch = Patch::Merge(json!({"spec": {"resources": [resource], "permissionClaims": claims}}));
-    site.exports().patch(GROUP, &PatchParams::default(), &patch).await.unwrap();
-}
-
-fn kind() -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk(GROUP, "v1", "Widget"))
-}
-
-fn widgets(client: Client) -> Api<DynamicObject> {
-    Api::namespaced_with(client, "default", &kind())
-}
-
-fn made(things: &Things) -> BTreeMap<String, Value> {
-    things.world().things.clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
