@@ -29,7 +29,7 @@ prop_compose! {
         window in prop::option::of(0_u32..24),
         seed in any::<u64>(),
         failing in 0_u64..30,
-        crash in 0_usize..80,
+        crash in 0_usize..120,
     ) -> Case {
         use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::Int;
         let policies = [RollBackPolicy::Never, RollBackPolicy::Failed, RollBackPolicy::Group, RollBackPolicy::All];
@@ -57,6 +57,7 @@ prop_compose! {
         let crash = match crash {
             0 => Crash::Always,
             1..40 => Crash::After(crash),
+            40..80 => Crash::BeforeActing(crash - 39),
             _ => Crash::Never,
         };
         Case { fleet: fleet.collect(), plan, seed, failing, crash, max_concurrent: max_concurrent as usize, max_failures: max_failures as usize }
