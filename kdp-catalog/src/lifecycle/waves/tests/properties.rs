@@ -94,6 +94,33 @@ proptest! {
         }
     }
 
+    /// The world itself checks that nobody is told anything who is where neither plan nor run knows.
+    #[test]
+    fn what_somebody_else_has_changed_stays_as_it_is(
+        case in case(),
+        meddling in prop::collection::vec(prop::option::of(any::<prop::sample::Index>()), 0..30),
+    ) {
+        let mut world = World::new(case.fleet.clone(), case.seed, case.failing).crashing(case.crash);
+        let mut run = UpgradeRun::begin(&case.plan, world.now);
+        let mut theirs = std::collections::BTreeSet::new();
+        for index in meddling {
+            run = world.tick(&case.plan, &run);
+            if let Some(index) = index {
+                let id = index.get(&case.fleet).id.clone();
+                world.set(instance(&id, "3.0.0", Phase::Ready));
+                theirs.insert(id);
+            }
+        }
+        run = world.drive(&case.plan, run);
+        run = roll_back(&case.plan, &run, &RollBackScope::All {}, world.now).unwrap();
+        run = world.drive(&case.plan, run);
+        let at_last = world.versions();
+        prop_assert!(theirs.iter().all(|id| at_last[id] == version("3.0.0")));
+        prop_assert_eq!(run.phase, RunPhase::RolledBack);
+        let before: BTreeMap<_, _> = case.fleet.iter().map(|it| (&it.id, &it.version)).collect();
+        prop_assert!(at_last.iter().all(|(id, at)| theirs.contains(id) || at == before[id]));
+    }
+
     #[test]
     fn the_order_of_the_fleet_does_not_matter(case in case(), turn in any::<u64>()) {
         let mut shuffled = case.fleet.clone();

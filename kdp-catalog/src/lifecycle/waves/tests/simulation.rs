@@ -35,6 +35,9 @@ fn a_thousand_instances_halt_go_on_and_go_back() {
             assert!(failed(&run).is_disjoint(&accepted), "an accepted failure is reported again");
         }
         assert_eq!(run.phase, RunPhase::Completed, "seed {seed}");
+        let stored = serde_json::to_string(&run).unwrap().len();
+        println!("a run of {INSTANCES} instances: {stored} bytes");
+        assert!(stored < 300 * INSTANCES, "an object holds 1.5 MiB");
         let all: BTreeSet<String> = world.versions().into_keys().filter(|id| world.fails(id)).collect();
         let in_the_end: BTreeSet<String> = run.in_state(InstanceState::Failed).map(|(id, _)| id.to_owned()).collect();
         assert_eq!(in_the_end, all);

@@ -158,6 +158,8 @@ impl World {
             self.touched.insert(id.clone());
             let minutes = 1 + rank(&self.seed, id) / 100 % 9;
             let it = self.instances.get_mut(id).expect("acts on what is there");
+            let is_known = it.instance.version == *from || it.instance.version == *to;
+            assert!(is_known, "{id} was brought to {} by somebody else", it.instance.version);
             if it.instance.version == *from {
                 it.instance.version = to.clone();
                 it.instance.phase = Phase::Progressing;
