@@ -84,8 +84,9 @@ impl Release {
 
     /// The release as retired since `now`; one that is retired already stays as it is.
     ///
-    /// `live` names all instances that are at this release or on the way to it. An incomplete list
-    /// must not be given: what is not listed loses its release.
+    /// `live` names all instances that are at this release, on the way to it, or that an upgrade may
+    /// bring back to it, see [`super::waves::UpgradeRun::ways_back_to`]. An incomplete list must not
+    /// be given: what is not listed loses its release.
     ///
     /// # Errors
     /// `InUse` while there are such instances.

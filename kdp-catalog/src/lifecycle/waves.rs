@@ -10,6 +10,31 @@
 //!   same way, and the way back.
 //! - What was done is seen in the fleet, never assumed. An action that got lost is given again.
 //! - Who is changed by somebody else while the run lasts is left alone from then on, and named.
+//!   Whoever waits for its turn and is brought to the target by somebody else cannot be told from one
+//!   whose note got lost, and counts as upgraded by the run.
+//!
+//! ```
+//! use kdp_catalog::lifecycle::waves::{Action, Instance, Phase, Plan, UpgradePlanSpec, UpgradeRun, step};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let spec: UpgradePlanSpec = serde_json::from_value(serde_json::json!({
+//!     "service": "databases",
+//!     "from": {"range": "^1"},
+//!     "to": "2.0.0",
+//!     "groups": [{"name": "canary", "percent": 1, "soak": "1h"}, {"name": "rest"}],
+//! }))?;
+//! let plan = Plan::parse("to-2", &spec, &[])?;
+//! let now = "2026-11-25T12:00:00Z".parse()?;
+//! let fleet = [Instance::new("a", "1.4.0".parse()?, Phase::Ready, now)];
+//!
+//! // The first step notes who is where, the second one acts.
+//! let noted = step(&plan, &fleet, &UpgradeRun::begin(&plan, now), now)?;
+//! let next = step(&plan, &fleet, &noted.run, now)?;
+//! let upgrade = Action::Upgrade { id: "a".into(), from: "1.4.0".parse()?, to: "2.0.0".parse()? };
+//! assert_eq!(next.actions, [upgrade]);
+//! # Ok(())
+//! # }
+//! ```
 
 mod decide;
 mod explain;

@@ -62,8 +62,8 @@ proptest! {
             prop_assert_eq!(pair[0].end, pair[1].start);
         }
         prop_assert!(found.iter().all(|it| it.start < it.end));
-        let begin = changes.iter().map(|it| it.at).min().unwrap_or(hour(to)).max(hour(from));
-        let end = deleted.map_or(hour(to), |it| hour(it).min(hour(to)));
+        let begin = changes.iter().map(|it| it.at).min().unwrap_or_else(|| hour(to)).max(hour(from));
+        let end = hour(deleted.map_or(to, |it| it.min(to)));
         let life = end.duration_since(begin).max(SignedDuration::ZERO);
         let total: SignedDuration = found.iter().map(|it| it.end.duration_since(it.start)).sum();
         prop_assert_eq!(total, life);

@@ -103,8 +103,11 @@ fn upgrading(plan: &Plan, noted: &mut InstanceProgress, seen: &Instance, now: Ti
             Phase::Failed | Phase::Gone => fail(noted, now, format!("failed at {}{}", seen.version, because(seen))),
         }
     } else if seen.version == noted.from && !noted.applied {
-        if overdue {
+        // Whoever could not be told again, because the run halted or the window closed, did not fail.
+        if overdue && noted.attempts > 1 {
             fail(noted, now, format!("was still at {} when its time was over", seen.version));
+        } else if overdue {
+            noted.enter(InstanceState::Pending, now, "was told once, and nothing was seen of it");
         }
     } else {
         taken_over(noted, seen, now);

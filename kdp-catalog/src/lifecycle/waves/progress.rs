@@ -177,7 +177,9 @@ pub(super) fn advance_groups(
             active = index;
             break;
         }
-        if active == groups.len() && !states.iter().any(|it| it.is_busy) {
+        let mut all = GroupState::default();
+        run.instances.values().for_each(|noted| all.add(noted, true, wants_back(plan, run, noted)));
+        if active == groups.len() && !all.is_busy {
             run.enter(RunPhase::Completed, now);
         }
     } else {

@@ -212,6 +212,14 @@ impl UpgradeRun {
         all.map(|(id, it)| TakenOver { id, from: &it.from, message: &it.message }).collect()
     }
 
+    /// The instances that the run may bring back to `version`; until it is over it cannot be retired.
+    pub fn ways_back_to(&self, version: &Version) -> impl Iterator<Item = &str> {
+        let may_go_back = |it: &InstanceProgress| {
+            it.is_changed() || matches!(it.state, InstanceState::RollingBack | InstanceState::Gone)
+        };
+        self.instances.iter().filter(move |(_, it)| it.from == *version && may_go_back(it)).map(|(id, _)| id.as_str())
+    }
+
     /// The failures that nobody has accepted yet.
     #[must_use]
     pub fn failures(&self) -> Vec<Failure> {

@@ -55,6 +55,41 @@ fn an_action_of_which_nothing_is_seen_is_given_again_and_fails_in_the_end() {
 }
 
 #[test]
+fn whoever_could_not_be_told_again_has_not_failed() {
+    let plan = quick(|spec| {
+        let window = serde_json::json!([{"start": "12:00", "duration": "30s"}]);
+        spec.maintenance.windows = serde_json::from_value(window).unwrap();
+    });
+    let next = first(&plan, &three()[..1]);
+    let next = step(&plan, &three()[..1], &next.run, later(30)).unwrap();
+    assert_eq!((next.run.phase, next.run.instances["a"].state), (RunPhase::Running, InstanceState::Pending));
+    let tomorrow = later(24 * 60);
+    assert_eq!(next.next_look, Some(tomorrow));
+    assert_eq!(upgrades(&step(&plan, &three()[..1], &next.run, tomorrow).unwrap()), ["a"]);
+}
+
+#[test]
+fn a_plan_may_be_changed_on_the_way() {
+    let groups = |names: &[&str]| {
+        let specs = names.iter().map(|name| group(serde_json::json!({"name": name, "count": 1})));
+        let specs: Vec<GroupSpec> = specs.chain([group(serde_json::json!({"name": "rest"}))]).collect();
+        quick(|spec| spec.groups = specs)
+    };
+    let (old, new) = (groups(&["one", "two"]), groups(&["three"]));
+    let next = first(&old, &three());
+    let told = upgrades(&next)[0].to_owned();
+    // The groups of those that wait are found anew; who is on the way is seen to its end.
+    let next = step(&new, &three(), &next.run, later(0)).unwrap();
+    let fleet = three().into_iter().map(|it| Instance { version: version("2.0.0"), ..it }).collect::<Vec<_>>();
+    let three_of = |run: &UpgradeRun| run.instances.values().filter(|it| it.group.as_deref() == Some("three")).count();
+    assert_eq!((three_of(&next.run), next.run.phase), (1, RunPhase::Running));
+    let late = at_version(fleet.clone(), &told, "2.0.0", Phase::Progressing);
+    let next = step(&new, &late, &next.run, later(1)).unwrap();
+    assert_eq!(next.run.phase, RunPhase::Running, "{told} is still on the way");
+    assert_eq!(step(&new, &fleet, &next.run, later(2)).unwrap().run.phase, RunPhase::Completed);
+}
+
+#[test]
 fn who_is_not_ready_in_time_has_failed_and_may_recover() {
     let plan = quick(|_| {});
     let next = first(&plan, &three()[..1]);

@@ -29,7 +29,7 @@ prop_compose! {
         window in prop::option::of(0_u32..24),
         seed in any::<u64>(),
         failing in 0_u64..30,
-        crash in 0_usize..80,
+        crash in 0_usize..120,
     ) -> Case {
         use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::Int;
         let policies = [RollBackPolicy::Never, RollBackPolicy::Failed, RollBackPolicy::Group, RollBackPolicy::All];
@@ -57,6 +57,7 @@ prop_compose! {
         let crash = match crash {
             0 => Crash::Always,
             1..40 => Crash::After(crash),
+            40..80 => Crash::BeforeActing(crash - 39),
             _ => Crash::Never,
         };
         Case { fleet: fleet.collect(), plan, seed, failing, crash, max_concurrent: max_concurrent as usize, max_failures: max_failures as usize }
@@ -91,6 +92,33 @@ proptest! {
             RunPhase::Halted => prop_assert_eq!(run.report.unwrap().failures.len(), world.failed.len()),
             phase => prop_assert!(false, "ended as {:?}", phase),
         }
+    }
+
+    /// The world itself checks that nobody is told anything who is where neither plan nor run knows.
+    #[test]
+    fn what_somebody_else_has_changed_stays_as_it_is(
+        case in case(),
+        meddling in prop::collection::vec(prop::option::of(any::<prop::sample::Index>()), 0..30),
+    ) {
+        let mut world = World::new(case.fleet.clone(), case.seed, case.failing).crashing(case.crash);
+        let mut run = UpgradeRun::begin(&case.plan, world.now);
+        let mut theirs = std::collections::BTreeSet::new();
+        for index in meddling {
+            run = world.tick(&case.plan, &run);
+            if let Some(index) = index {
+                let id = index.get(&case.fleet).id.clone();
+                world.set(instance(&id, "3.0.0", Phase::Ready));
+                theirs.insert(id);
+            }
+        }
+        run = world.drive(&case.plan, run);
+        run = roll_back(&case.plan, &run, &RollBackScope::All {}, world.now).unwrap();
+        run = world.drive(&case.plan, run);
+        let at_last = world.versions();
+        prop_assert!(theirs.iter().all(|id| at_last[id] == version("3.0.0")));
+        prop_assert_eq!(run.phase, RunPhase::RolledBack);
+        let before: BTreeMap<_, _> = case.fleet.iter().map(|it| (&it.id, &it.version)).collect();
+        prop_assert!(at_last.iter().all(|(id, at)| theirs.contains(id) || at == before[id]));
     }
 
     #[test]

@@ -35,11 +35,18 @@ fn a_thousand_instances_halt_go_on_and_go_back() {
             assert!(failed(&run).is_disjoint(&accepted), "an accepted failure is reported again");
         }
         assert_eq!(run.phase, RunPhase::Completed, "seed {seed}");
+        let stored = serde_json::to_string(&run).unwrap().len();
+        println!("a run of {INSTANCES} instances: {stored} bytes");
+        assert!(stored < 300 * INSTANCES, "an object holds 1.5 MiB");
         let all: BTreeSet<String> = world.versions().into_keys().filter(|id| world.fails(id)).collect();
         let in_the_end: BTreeSet<String> = run.in_state(InstanceState::Failed).map(|(id, _)| id.to_owned()).collect();
         assert_eq!(in_the_end, all);
         assert_eq!(run.in_state(InstanceState::Upgraded).count(), INSTANCES - all.len());
         assert!(world.versions().values().all(|it| *it == version("2.0.0")));
+        assert_eq!(
+            run.ways_back_to(&version("1.0.0")).count(),
+            before.values().filter(|it| **it == version("1.0.0")).count()
+        );
         assert_eq!(world.most, 50, "all places are used, and not more");
 
         run = roll_back(&plan, &run, &RollBackScope::All {}, world.now).unwrap();
@@ -48,6 +55,7 @@ fn a_thousand_instances_halt_go_on_and_go_back() {
         assert_eq!(world.versions(), before);
         assert_eq!(world.most, 50);
         assert_eq!(run.in_state(InstanceState::RolledBack).count(), INSTANCES);
+        assert_eq!(run.ways_back_to(&version("1.0.0")).count(), 0);
     }
 }
 
@@ -102,6 +110,31 @@ fn a_driver_that_loses_what_it_noted_comes_to_the_same_end() {
 }
 
 #[test]
+fn a_driver_that_dies_before_it_acts_misses_nothing() {
+    for policy in [RollBackPolicy::Never, RollBackPolicy::Failed, RollBackPolicy::Group, RollBackPolicy::All] {
+        let plan = plan(|spec| {
+            spec.roll_back = policy;
+            spec.max_failures = Some(k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::Int(2));
+        });
+        for lost in 1..=60 {
+            let mut world = World::new(fleet(150), 3, 8).crashing(Crash::BeforeActing(lost));
+            let before = world.versions();
+            let run = world.drive(&plan, UpgradeRun::begin(&plan, world.now));
+            assert_eq!(failed(&run), world.failed, "{policy:?}, dead in step {lost}");
+            assert!(world.most <= 8 && run.taken_over().is_empty() && run.phase != RunPhase::Completed);
+            let is_done = |it: &InstanceProgress| !it.is_on_the_way();
+            assert!(run.instances.values().all(is_done), "{policy:?}, dead in step {lost}");
+            let run = world.drive(&plan, roll_back(&plan, &run, &RollBackScope::All {}, world.now).unwrap());
+            assert_eq!(
+                (run.phase, world.versions()),
+                (RunPhase::RolledBack, before),
+                "{policy:?}, dead in step {lost}"
+            );
+        }
+    }
+}
+
+#[test]
 fn instances_that_come_and_go_do_not_stop_a_run() {
     for crash in [Crash::Never, Crash::Always] {
         let plan = plan(|_| {});
@@ -120,17 +153,22 @@ fn instances_that_come_and_go_do_not_stop_a_run() {
 }
 
 #[test]
-fn a_thousand_instances_take_milliseconds() {
+fn a_step_of_a_thousand_instances_takes_milliseconds() {
     let plan = plan(|_| {});
     let fleet = fleet(INSTANCES);
     let mut run = UpgradeRun::begin(&plan, at(START));
     let mut longest = std::time::Duration::ZERO;
-    for _ in 0..5 {
-        let begin = Instant::now();
-        run = step(&plan, &fleet, &run, at(START)).unwrap().run;
-        longest = longest.max(begin.elapsed());
+    // The first step notes everybody, the second one tells the first group, the third one has nothing to do.
+    for _ in 0..3 {
+        let once = || {
+            let begin = Instant::now();
+            let next = step(&plan, &fleet, &run, at(START)).unwrap();
+            (begin.elapsed(), next.run)
+        };
+        let (took, next) = (0..10).map(|_| once()).min_by_key(|(took, _)| *took).unwrap();
+        println!("a step of {INSTANCES} instances: {took:?}");
+        longest = longest.max(took);
+        run = next;
     }
-    println!("longest step of {INSTANCES} instances: {longest:?}");
-    let limit = if cfg!(debug_assertions) { 1000 } else { 50 };
-    assert!(longest.as_millis() < limit, "{longest:?}");
+    assert!(longest.as_millis() < if cfg!(debug_assertions) { 200 } else { 5 }, "{longest:?}");
 }

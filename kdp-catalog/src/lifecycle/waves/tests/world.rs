@@ -5,14 +5,16 @@ use jiff::SignedDuration;
 use super::*;
 use crate::lifecycle::waves::groups::rank;
 
-/// When a driver loses the run it has just made.
+/// When a driver dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Crash {
     Never,
-    /// After this many steps.
+    /// After it has acted in this step, and its run is lost.
     After(usize),
-    /// After every one.
+    /// The same in every step.
     Always,
+    /// After its run is stored in this step, and before it acts.
+    BeforeActing(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -104,10 +106,12 @@ impl World {
 
     fn one_step(&mut self, plan: &Plan, run: &UpgradeRun) -> (UpgradeRun, Option<Timestamp>) {
         let mut next = step(plan, &self.fleet(), run, self.now).unwrap();
-        self.act(plan, &next);
         self.steps += 1;
+        if self.crash != Crash::BeforeActing(self.steps) {
+            self.act(plan, &next);
+        }
         let is_lost = match self.crash {
-            Crash::Never => false,
+            Crash::Never | Crash::BeforeActing(_) => false,
             Crash::After(steps) => steps == self.steps,
             Crash::Always => true,
         };
@@ -154,6 +158,8 @@ impl World {
             self.touched.insert(id.clone());
             let minutes = 1 + rank(&self.seed, id) / 100 % 9;
             let it = self.instances.get_mut(id).expect("acts on what is there");
+            let is_known = it.instance.version == *from || it.instance.version == *to;
+            assert!(is_known, "{id} was brought to {} by somebody else", it.instance.version);
             if it.instance.version == *from {
                 it.instance.version = to.clone();
                 it.instance.phase = Phase::Progressing;
