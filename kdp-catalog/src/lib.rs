@@ -27,6 +27,7 @@ mod catalog;
 mod controller;
 mod entry;
 mod export;
+pub mod portal;
 mod service;
 
 pub use binding::{ClaimPolicy, Remaining, Unbound, WhenInUse, bind, unbind};
