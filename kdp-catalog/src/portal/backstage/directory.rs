@@ -1,0 +1,127 @@
+//! The names of everything on a site, and references by them.
+
+use std::collections::BTreeMap;
+
+use kdp_core::WorkspacePath;
+use serde_json::Value;
+
+use super::reference;
+use crate::portal::{
+    names,
+    site::{KindInput, OrderInput, ServiceInput, Site},
+};
+
+/// A site and the names of its entities.
+///
+/// Services and kinds each stand for two entities of different kinds, which share a name.
+pub(super) struct Directory<'a> {
+    pub(super) site: &'a Site,
+    /// By the service's key.
+    pub(super) services: BTreeMap<String, (String, &'a ServiceInput)>,
+    /// By the kind's key.
+    pub(super) kinds: BTreeMap<String, (String, &'a ServiceInput, &'a KindInput)>,
+    /// By the order's key.
+    pub(super) orders: BTreeMap<String, (String, &'a OrderInput)>,
+    /// By category.
+    pub(super) domains: BTreeMap<String, String>,
+    /// By team.
+    pub(super) teams: BTreeMap<&'a str, String>,
+    /// By path, with the team that works there.
+    pub(super) workspaces: BTreeMap<WorkspacePath, (String, &'a str)>,
+}
+
+impl<'a> Directory<'a> {
+    pub(super) fn of(site: &'a Site) -> Self {
+        let services = site.services_by_key();
+        let categories = services.values().map(|service| category(service)).filter(|category| !category.is_empty());
+        let domains = names::assign(categories.map(|category| (category.to_owned(), category.to_owned())));
+
+        let mut kinds = BTreeMap::new();
+        for service in services.values() {
+            kinds.extend(service.kinds_by_key().into_iter().map(|(key, kind)| (key, (*service, kind))));
+        }
+        let kind_names = names::assign(kinds.iter().map(|(key, (_, kind))| (key.clone(), kind.readable_name())));
+        let service_names =
+            names::assign(services.iter().map(|(key, service)| (key.clone(), service.entry.export.name.clone())));
+        let orders = site.orders_by_key();
+        let order_names = names::assign(orders.iter().map(|(key, order)| (key.clone(), order.readable_name())));
+
+        // Teams and workspaces are all Groups, so they share their names.
+        let owners = site.workspace_owners();
+        let teams = site.teams();
+        let team_key = |team: &str| format!("team {team}");
+        let workspace_key = |path: &WorkspacePath| format!("workspace {path}");
+        let groups = names::assign(
+            owners
+                .keys()
+                .map(|path| (workspace_key(path), path.as_str().replace(':', ".")))
+                .chain(teams.iter().map(|team| (team_key(team), (*team).to_owned()))),
+        );
+        Self {
+            site,
+            kinds: kinds
+                .into_iter()
+                .filter_map(|(key, (service, kind))| {
+                    Some((key.clone(), (kind_names.get(&key)?.clone(), service, kind)))
+                })
+                .collect(),
+            services: zipped(services, &service_names),
+            orders: zipped(orders, &order_names),
+            domains,
+            teams: teams.iter().filter_map(|team| Some((*team, groups.get(&team_key(team))?.clone()))).collect(),
+            workspaces: owners
+                .into_iter()
+                .filter_map(|(path, owner)| {
+                    let name = groups.get(&workspace_key(&path))?.clone();
+                    Some((path, (name, owner)))
+                })
+                .collect(),
+        }
+    }
+
+    /// Reference to the Group of a team; the platform's when there is no such team.
+    pub(super) fn team(&self, team: &str) -> Value {
+        let name = self.teams.get(self.site.or_owner(team)).map_or("platform", String::as_str);
+        reference("group", name)
+    }
+
+    /// Reference to the Group of a workspace, if there is one.
+    pub(super) fn workspace(&self, path: &WorkspacePath) -> Option<Value> {
+        self.workspaces.get(path).map(|(name, _)| reference("group", name))
+    }
+
+    /// The Group of the nearest workspace above.
+    pub(super) fn workspace_above(&self, path: &WorkspacePath) -> Option<Value> {
+        std::iter::successors(path.parent(), WorkspacePath::parent).find_map(|path| self.workspace(&path))
+    }
+
+    /// Reference to the Domain of a service, if it is on a shelf.
+    pub(super) fn domain(&self, service: &ServiceInput) -> Option<Value> {
+        self.domains.get(category(service)).map(|name| reference("domain", name))
+    }
+
+    /// Name of a service's System and Component.
+    pub(super) fn service_of(&self, order: &OrderInput) -> Option<&str> {
+        self.services.values().find(|(_, service)| service.is_meant_by(order)).map(|(name, _)| name.as_str())
+    }
+
+    /// References to the APIs of a service.
+    pub(super) fn apis(&self, service: &ServiceInput) -> Vec<Value> {
+        service.kinds_by_key().keys().filter_map(|key| Some(reference("api", &self.kinds.get(key)?.0))).collect()
+    }
+}
+
+/// The shelf a service is on; empty when it is on none or that may not be seen.
+pub(super) fn category(service: &ServiceInput) -> &str {
+    service.entry.details.as_ref().map_or("", |details| details.category.trim())
+}
+
+fn zipped<T>(subjects: BTreeMap<String, T>, names: &BTreeMap<String, String>) -> BTreeMap<String, (String, T)> {
+    subjects
+        .into_iter()
+        .filter_map(|(key, subject)| {
+            let name = names.get(&key)?.clone();
+            Some((key, (name, subject)))
+        })
+        .collect()
+}
