@@ -27,9 +27,10 @@
 //! in one word.
 
 pub mod backstage;
+mod directory;
 mod error;
 pub mod names;
-
+pub mod port;
 pub mod schema_form;
 mod site;
 

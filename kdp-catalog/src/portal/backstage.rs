@@ -24,7 +24,6 @@ use serde_json::{Value, json};
 use super::{Site, names};
 
 mod definition;
-mod directory;
 mod entities;
 mod files;
 mod template;

@@ -216,6 +216,11 @@ impl ServiceInput {
         order.service == self.entry.export.name || order.service == self.key()
     }
 
+    pub(super) fn lifecycle(&self) -> String {
+        let lifecycle = names::readable(&self.lifecycle);
+        if lifecycle.is_empty() { "production".into() } else { lifecycle }
+    }
+
     pub(super) fn title(&self) -> String {
         match names::readable(self.entry.title()) {
             title if title.is_empty() => self.entry.export.name.clone(),
@@ -312,6 +317,11 @@ impl OrderInput {
     pub(super) fn title(&self) -> String {
         let title = names::readable(&self.name);
         if title.is_empty() { self.readable_name() } else { title }
+    }
+
+    /// When it was ordered, with second precision.
+    pub(super) fn created_text(&self) -> Option<String> {
+        self.created.map(|created| created.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
     }
 
     /// Whether it is ready: `True`, `False` or `Unknown`; and why, in one word, when it is not.

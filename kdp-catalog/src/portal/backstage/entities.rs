@@ -2,13 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    Entity, PREFIX, TEMPLATES_FOLDER,
-    definition::definition,
-    directory::{Directory, category},
-    reference,
-};
+use super::{Entity, PREFIX, TEMPLATES_FOLDER, definition::definition, reference};
 use crate::portal::{
+    directory::{Directory, category},
     names,
     site::{KindInput, OrderInput, ServiceInput, Site},
 };
@@ -41,7 +37,7 @@ fn location(directory: &Directory<'_>) -> Entity {
 }
 
 fn domain(directory: &Directory<'_>, category: &str, name: &str) -> Entity {
-    let owner = directory.team(directory.site.owner());
+    let owner = reference("group", directory.team(directory.site.owner()));
     Entity::new("Domain", name, category, directory.site, json!({"owner": owner})).tagged(category)
 }
 
@@ -52,19 +48,19 @@ fn group_of_team(directory: &Directory<'_>, team: &str, name: &str) -> Entity {
 
 fn groups_of_workspaces<'a>(directory: &'a Directory<'_>) -> impl Iterator<Item = Entity> + 'a {
     directory.workspaces.iter().map(|(path, (name, owner))| {
-        let spec = json!({"type": "workspace", "children": [], "parent": directory.workspace_above(path)});
-        let team = directory.team(owner);
+        let spec = json!({"type": "workspace", "children": [], "parent": directory.workspace_above(path).map(|(_, name)| reference("group", name))});
+        let team = format!("group:default/{}", directory.team(owner));
         Entity::new("Group", name, path.as_str(), directory.site, spec)
             .annotated("workspace", path.as_str())
-            .annotated("team", team.as_str().unwrap_or_default())
+            .annotated("team", &team)
             .linked(&directory.site.workspace_url(path), "Kubernetes API")
     })
 }
 
 fn system(directory: &Directory<'_>, name: &str, service: &ServiceInput) -> Entity {
     let spec = json!({
-        "owner": directory.team(&service.owner),
-        "domain": directory.domain(service),
+        "owner": reference("group", directory.team(&service.owner)),
+        "domain": directory.domain(service).map(|name| reference("domain", name)),
     });
     with_details(Entity::new("System", name, &service.title(), directory.site, spec), service)
 }
@@ -72,10 +68,10 @@ fn system(directory: &Directory<'_>, name: &str, service: &ServiceInput) -> Enti
 fn component(directory: &Directory<'_>, name: &str, service: &ServiceInput) -> Entity {
     let spec = json!({
         "type": "service",
-        "lifecycle": lifecycle(service),
-        "owner": directory.team(&service.owner),
+        "lifecycle": service.lifecycle(),
+        "owner": reference("group", directory.team(&service.owner)),
         "system": reference("system", name),
-        "providesApis": directory.apis(service),
+        "providesApis": directory.kinds_of(service).map(|name| reference("api", name)).collect::<Vec<_>>(),
     });
     let mut entity = with_details(Entity::new("Component", name, &service.title(), directory.site, spec), service);
     for (key, value) in &service.entry.labels {
@@ -92,8 +88,8 @@ fn api(directory: &Directory<'_>, name: &str, service: &ServiceInput, kind: &Kin
     let system = directory.services.get(&service.key()).map(|(name, _)| reference("system", name));
     let spec = json!({
         "type": "openapi",
-        "lifecycle": lifecycle(service),
-        "owner": directory.team(&service.owner),
+        "lifecycle": service.lifecycle(),
+        "owner": reference("group", directory.team(&service.owner)),
         "system": system,
         "definition": definition(directory.site, service, kind),
     });
@@ -108,10 +104,10 @@ fn api(directory: &Directory<'_>, name: &str, service: &ServiceInput, kind: &Kin
 
 /// What may be known of an order: where it is, what it is, and whether it is ready.
 fn resource(directory: &Directory<'_>, name: &str, order: &OrderInput) -> Entity {
-    let service = directory.service_of(order);
+    let service = directory.service_of(order).map(|(name, _)| name);
     let spec = json!({
         "type": names::tag(&order.kind).unwrap_or_else(|| "order".into()),
-        "owner": directory.workspace(&order.workspace),
+        "owner": directory.workspace(&order.workspace).map(|name| reference("group", name)),
         "system": service.map(|name| reference("system", name)),
         "dependsOn": service.map(|name| vec![reference("component", name)]),
     });
@@ -122,7 +118,7 @@ fn resource(directory: &Directory<'_>, name: &str, order: &OrderInput) -> Entity
         .annotated("kind", &order.kind)
         .tagged(&order.kind);
     let namespace = order.namespace.as_deref();
-    let created = order.created.map(|created| created.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    let created = order.created_text();
     let uid = Some(order.uid.as_str()).filter(|uid| !uid.is_empty());
     for (key, value) in [("namespace", namespace), ("reason", reason), ("created", created.as_deref()), ("uid", uid)] {
         if let Some(value) = value {
@@ -140,9 +136,4 @@ fn with_details(mut entity: Entity, service: &ServiceInput) -> Entity {
             .tagged(category(service));
     }
     entity
-}
-
-pub(super) fn lifecycle(service: &ServiceInput) -> String {
-    let lifecycle = names::readable(&service.lifecycle);
-    if lifecycle.is_empty() { "production".into() } else { lifecycle }
 }

@@ -2,12 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    Entity,
-    directory::{Directory, category},
-    entities::lifecycle,
-};
+use super::{Entity, reference};
 use crate::portal::{
+    directory::{Directory, category},
     names, schema_form,
     site::{KindInput, ServiceInput, Site},
 };
@@ -38,8 +35,8 @@ fn template(directory: &Directory<'_>, name: &str, service: &ServiceInput, kind:
     }
     let spec = json!({
         "type": "order",
-        "owner": directory.team(&service.owner),
-        "lifecycle": lifecycle(service),
+        "owner": reference("group", directory.team(&service.owner)),
+        "lifecycle": service.lifecycle(),
         "parameters": pages,
         "steps": [step(directory.site, kind, has_fields)],
         "output": {"text": [{

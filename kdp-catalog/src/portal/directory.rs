@@ -1,19 +1,15 @@
-//! The names of everything on a site, and references by them.
+//! The names of everything on a site.
 
 use std::collections::BTreeMap;
 
 use kdp_core::WorkspacePath;
-use serde_json::Value;
 
-use super::reference;
-use crate::portal::{
+use super::{
     names,
     site::{KindInput, OrderInput, ServiceInput, Site},
 };
 
-/// A site and the names of its entities.
-///
-/// Services and kinds each stand for two entities of different kinds, which share a name.
+/// A site and the names of what is on it, each unique among its like.
 pub(super) struct Directory<'a> {
     pub(super) site: &'a Site,
     /// By the service's key.
@@ -79,35 +75,36 @@ impl<'a> Directory<'a> {
         }
     }
 
-    /// Reference to the Group of a team; the platform's when there is no such team.
-    pub(super) fn team(&self, team: &str) -> Value {
-        let name = self.teams.get(self.site.or_owner(team)).map_or("platform", String::as_str);
-        reference("group", name)
+    /// Name of a team; the platform's when nobody is named.
+    pub(super) fn team(&self, team: &str) -> &str {
+        self.teams.get(self.site.or_owner(team)).map_or("platform", String::as_str)
     }
 
-    /// Reference to the Group of a workspace, if there is one.
-    pub(super) fn workspace(&self, path: &WorkspacePath) -> Option<Value> {
-        self.workspaces.get(path).map(|(name, _)| reference("group", name))
+    /// Name of a workspace, if there is talk of it.
+    pub(super) fn workspace(&self, path: &WorkspacePath) -> Option<&str> {
+        self.workspaces.get(path).map(|(name, _)| name.as_str())
     }
 
-    /// The Group of the nearest workspace above.
-    pub(super) fn workspace_above(&self, path: &WorkspacePath) -> Option<Value> {
-        std::iter::successors(path.parent(), WorkspacePath::parent).find_map(|path| self.workspace(&path))
+    /// The nearest workspace above that there is talk of, and its name.
+    pub(super) fn workspace_above(&self, path: &WorkspacePath) -> Option<(WorkspacePath, &str)> {
+        std::iter::successors(path.parent(), WorkspacePath::parent)
+            .find_map(|path| self.workspace(&path).map(|name| (path.clone(), name)))
     }
 
-    /// Reference to the Domain of a service, if it is on a shelf.
-    pub(super) fn domain(&self, service: &ServiceInput) -> Option<Value> {
-        self.domains.get(category(service)).map(|name| reference("domain", name))
+    /// Name of the shelf a service is on.
+    pub(super) fn domain(&self, service: &ServiceInput) -> Option<&str> {
+        self.domains.get(category(service)).map(String::as_str)
     }
 
-    /// Name of a service's System and Component.
-    pub(super) fn service_of(&self, order: &OrderInput) -> Option<&str> {
-        self.services.values().find(|(_, service)| service.is_meant_by(order)).map(|(name, _)| name.as_str())
+    /// The service an order is of, and its name.
+    pub(super) fn service_of(&self, order: &OrderInput) -> Option<(&str, &'a ServiceInput)> {
+        let mut services = self.services.values();
+        services.find(|(_, service)| service.is_meant_by(order)).map(|(name, service)| (name.as_str(), *service))
     }
 
-    /// References to the APIs of a service.
-    pub(super) fn apis(&self, service: &ServiceInput) -> Vec<Value> {
-        service.kinds_by_key().keys().filter_map(|key| Some(reference("api", &self.kinds.get(key)?.0))).collect()
+    /// Names of the kinds of a service.
+    pub(super) fn kinds_of(&self, service: &ServiceInput) -> impl Iterator<Item = &str> {
+        service.kinds_by_key().into_keys().filter_map(|key| self.kinds.get(&key).map(|(name, _, _)| name.as_str()))
     }
 }
 
