@@ -76,13 +76,13 @@ fn place(kind: &KindInput) -> Value {
         properties["namespace"]["default"] = "default".into();
         order.insert(1, "namespace");
     }
-    json!({"title": "Where", "required": order, "properties": properties, "ui:order": order})
+    json!({"title": "Where", "type": "object", "required": order, "properties": properties, "ui:order": order})
 }
 
 /// The page that asks for what the kind's schema has.
 fn fields(mut form: Value) -> Value {
     form["title"] = "Settings".into();
-    json!({"title": "What", "required": ["fields"], "properties": {"fields": form}})
+    json!({"title": "What", "type": "object", "required": ["fields"], "properties": {"fields": form}})
 }
 
 fn step(site: &Site, kind: &KindInput, has_fields: bool) -> Value {

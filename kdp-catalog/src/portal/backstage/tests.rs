@@ -13,11 +13,12 @@ const LOCATION: &str = "url:https://git.example.com/portal/catalog-info.yaml";
 fn service(name: &str, provider: &str) -> ServiceInput {
     let location = ExportLocation::new(provider.parse().unwrap(), "c1".parse().unwrap(), name);
     let mut entry = CatalogEntry::at(location);
-    let mut details = Details::default();
-    details.title = "Databases".into();
-    details.category = "Data & Storage".into();
-    details.documentation_url = "https://docs.example.com/db".into();
-    entry.details = Some(details);
+    entry.details = Some(Details {
+        title: "Databases".into(),
+        category: "Data & Storage".into(),
+        documentation_url: "https://docs.example.com/db".into(),
+        ..Details::default()
+    });
     let spec = json!({"type": "object", "required": ["size"], "properties": {"size": {"type": "integer"}}});
     let schema = json!({"type": "object", "description": "A database.", "properties": {"spec": spec}});
     let kind = KindInput::new(name, "v1", "Postgres", "postgreses").unwrap().with_schema(schema);
