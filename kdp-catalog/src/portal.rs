@@ -32,6 +32,7 @@ mod error;
 pub mod names;
 pub mod port;
 pub mod schema_form;
+pub mod scorecard;
 mod site;
 
 pub use error::Error;

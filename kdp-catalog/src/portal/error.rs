@@ -42,4 +42,22 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A scorecard contradicts itself.
+    #[error("scorecard {scorecard:?}: {reason}")]
+    Scorecard {
+        /// Its name.
+        scorecard: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An expression of a scorecard is none, or uses what is not there.
+    #[error("scorecard {scorecard:?}, rule {rule:?}: {reason}")]
+    Rule {
+        /// Name of the scorecard.
+        scorecard: String,
+        /// Name of the rule; empty for what says whom the scorecard is for.
+        rule: String,
+        /// What is wrong.
+        reason: String,
+    },
 }
