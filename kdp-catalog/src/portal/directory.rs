@@ -14,6 +14,7 @@ pub(super) struct Directory<'a> {
     pub(super) site: &'a Site,
     /// By the service's key.
     pub(super) services: BTreeMap<String, (String, &'a ServiceInput)>,
+    offers: Offers,
     /// By the kind's key.
     pub(super) kinds: BTreeMap<String, (String, &'a ServiceInput, &'a KindInput)>,
     /// By the order's key.
@@ -24,6 +25,23 @@ pub(super) struct Directory<'a> {
     pub(super) teams: BTreeMap<&'a str, String>,
     /// By path, with the team that works there.
     pub(super) workspaces: BTreeMap<WorkspacePath, (String, &'a str)>,
+}
+
+/// Which services orders mean.
+pub(super) struct Offers(BTreeMap<String, String>);
+
+impl Offers {
+    /// Of these services, by their keys. A name that several have means the first.
+    pub(super) fn of(services: &BTreeMap<String, &ServiceInput>) -> Self {
+        let names = services.iter().rev().map(|(key, service)| (service.entry.export.name.clone(), key.clone()));
+        let keys = services.keys().map(|key| (key.clone(), key.clone()));
+        Self(names.chain(keys).collect())
+    }
+
+    /// The key of the service that an order is of.
+    pub(super) fn key(&self, order: &OrderInput) -> Option<&str> {
+        self.0.get(&order.service).map(String::as_str)
+    }
 }
 
 impl<'a> Directory<'a> {
@@ -55,6 +73,7 @@ impl<'a> Directory<'a> {
         );
         Self {
             site,
+            offers: Offers::of(&services),
             kinds: kinds
                 .into_iter()
                 .filter_map(|(key, (service, kind))| {
@@ -98,8 +117,8 @@ impl<'a> Directory<'a> {
 
     /// The service an order is of, and its name.
     pub(super) fn service_of(&self, order: &OrderInput) -> Option<(&str, &'a ServiceInput)> {
-        let mut services = self.services.values();
-        services.find(|(_, service)| service.is_meant_by(order)).map(|(name, service)| (name.as_str(), *service))
+        let (name, service) = self.services.get(self.offers.key(order)?)?;
+        Some((name, service))
     }
 
     /// Names of the kinds of a service.

@@ -4,7 +4,8 @@
 //! Backstage's forms. Only keywords on a list are taken over, so nothing of a provider's can be a
 //! hint, a reference or an extension. The junctors `allOf`, `anyOf`, `oneOf` and `not` are left out:
 //! a structural schema says everything about shape outside them, forms show them badly, and the API
-//! server checks them anyway, as it does CEL rules.
+//! server checks them anyway, as it does CEL rules. Patterns that a browser could not compile are left
+//! out too; how long one takes there is the provider's doing, since browsers match by backtracking.
 
 use serde_json::{Map, Value, json};
 

@@ -247,14 +247,11 @@ impl Subject {
 /// kind, namespace and name, joined by `/`.
 #[must_use]
 pub fn score(scorecards: &[Scorecard], site: &Site, now: Timestamp) -> Vec<Score> {
-    let services: Vec<_> = site
-        .services_by_key()
-        .into_iter()
-        .map(|(key, service)| (Subject::Service, key, service_facts(site, service)))
-        .collect();
+    let services = facts::facts_of_services(site).into_iter();
+    let services = services.map(|(key, facts)| (Subject::Service, key, facts));
     let orders = site.orders_by_key().into_iter();
     let orders = orders.map(|(key, order)| (Subject::Order, key.replace('\n', "/"), order_facts(order, now)));
-    let subjects: Vec<_> = services.into_iter().chain(orders).collect();
+    let subjects: Vec<_> = services.chain(orders).collect();
     let mut scores = Vec::new();
     for scorecard in scorecards {
         for (of, subject, facts) in &subjects {

@@ -212,10 +212,6 @@ impl ServiceInput {
         self.kinds.iter().rev().map(|kind| (key(kind), kind)).collect()
     }
 
-    pub(super) fn is_meant_by(&self, order: &OrderInput) -> bool {
-        order.service == self.entry.export.name || order.service == self.key()
-    }
-
     pub(super) fn lifecycle(&self) -> String {
         let lifecycle = names::readable(&self.lifecycle);
         if lifecycle.is_empty() { "production".into() } else { lifecycle }

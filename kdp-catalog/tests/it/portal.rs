@@ -1,5 +1,7 @@
 //! What portals are given, checked by what they check it with.
 
+mod placed;
+
 use std::{fs, path::Path, process::Command};
 
 use kdp_catalog::{
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 
 /// The folder `node_modules` with the packages of `tests/portal/package.json`.
 const MODULES: &str = "KDP_PORTAL_NODE_MODULES";
-/// Makes their absence a failure.
+/// Makes the absence of these packages, or of node, a failure.
 const REQUIRE: &str = "KDP_REQUIRE_PORTAL";
 
 /// What an unkind person writes where a text may stand.
@@ -53,19 +55,39 @@ fn backstage_and_port_accept_a_site() {
     assert_eq!((&checked["instances"], &checked["orders"]), (&json!(18), &json!(6)), "{checked}");
 }
 
+#[test]
+fn the_action_passes_its_own_tests() {
+    if has_node() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("portal/backstage-action");
+        let output = Command::new("node").arg("--test").current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
 /// What the validation says; `None` when it cannot be run and need not be.
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn validated(folder: &Path) -> Option<std::process::Output> {
     let modules = std::env::var_os(MODULES).filter(|modules| Path::new(modules).is_dir());
-    let has_node = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
-    let (Some(modules), true) = (modules, has_node) else {
-        let what = format!("there is no node on the PATH, or {MODULES} names no folder node_modules");
-        assert!(std::env::var_os(REQUIRE).is_none(), "{REQUIRE} is set, and {what}");
-        eprintln!("SKIPPED: {what}; {REQUIRE} makes them required");
+    let Some(modules) = modules.filter(|_| has_node()) else {
+        skip(&format!("{MODULES} names no folder node_modules"));
         return None;
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/portal/validate.mjs");
     Some(Command::new("node").arg(script).arg(folder).arg(modules).output().unwrap())
+}
+
+/// Whether node is there; says that it is not.
+fn has_node() -> bool {
+    let has_node = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !has_node {
+        skip("there is no node on the PATH");
+    }
+    has_node
+}
+
+#[expect(clippy::print_stderr, reason = "whoever runs the tests must see that one is skipped")]
+fn skip(why: &str) {
+    assert!(std::env::var_os(REQUIRE).is_none(), "{REQUIRE} is set, and {why}");
+    eprintln!("SKIPPED: {why}; {REQUIRE} makes it required");
 }
 
 /// Three services, five kinds, twenty orders.

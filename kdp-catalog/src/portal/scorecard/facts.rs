@@ -1,9 +1,12 @@
 //! What rules can look at.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::portal::{
+    directory::Offers,
     names,
     site::{OrderInput, ServiceInput, Site},
 };
@@ -16,7 +19,27 @@ use crate::portal::{
 /// there: nobody's service is the platform's, and `owned` is false then.
 #[must_use]
 pub fn service_facts(site: &Site, service: &ServiceInput) -> Value {
-    let orders: Vec<_> = site.orders_by_key().into_values().filter(|order| service.is_meant_by(order)).collect();
+    let offers = Offers::of(&site.services_by_key());
+    let key = service.key();
+    let orders = site.orders_by_key().into_values().filter(|order| offers.key(order) == Some(&key)).collect::<Vec<_>>();
+    facts(site, service, &orders)
+}
+
+/// The facts of every service, by its key.
+pub(super) fn facts_of_services(site: &Site) -> BTreeMap<String, Value> {
+    let services = site.services_by_key();
+    let offers = Offers::of(&services);
+    let mut orders: BTreeMap<&str, Vec<&OrderInput>> = BTreeMap::new();
+    for order in site.orders_by_key().into_values() {
+        if let Some(key) = offers.key(order) {
+            orders.entry(key).or_default().push(order);
+        }
+    }
+    let orders_of = |key: &str| orders.get(key).map_or(&[][..], Vec::as_slice);
+    services.iter().map(|(key, service)| (key.clone(), facts(site, service, orders_of(key)))).collect()
+}
+
+fn facts(site: &Site, service: &ServiceInput, orders: &[&OrderInput]) -> Value {
     let with = |status: &str| orders.iter().filter(|order| order.readiness().0 == status).count();
     let details = service.entry.details.as_ref();
     let kinds: Vec<_> = service
