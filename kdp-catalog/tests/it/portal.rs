@@ -42,12 +42,16 @@ fn backstage_and_port_accept_a_site() {
     save("samples.json", &samples());
     save("forms.json", &Value::Array(forms()));
     let invocation = port::Invocation::webhook("https://hooks.example.com/order").unwrap();
-    save("port.json", &json!(port::export(&site, &invocation)));
+    let mut exported = port::export(&site, &invocation);
+    exported.actions.extend(port::export(&site, &port::Invocation::Kafka).actions);
+    save("port.json", &json!(exported));
 
     let Some(output) = validated(folder.path()) else { return };
     let faults = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{faults}");
     let checked: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let port = exported.blueprints.len() + exported.entities.len() + exported.actions.len();
+    assert_eq!(checked["port"], port, "{checked}");
     let entities = backstage::entities(&site).len() + backstage::templates(&site).len();
     assert_eq!(checked["entities"], entities, "{checked}");
     // Each kind has a page for its place, and all but the one without a schema one for its fields.
