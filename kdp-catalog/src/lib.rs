@@ -32,9 +32,11 @@ pub mod lifecycle;
 mod offering;
 mod placement;
 pub mod portal;
+pub mod provision;
 mod release;
 pub mod resolution;
 mod service;
+mod shelving;
 
 pub use binding::{ClaimPolicy, Remaining, Unbound, WhenInUse, bind, unbind};
 pub use catalog::Catalog;
@@ -48,3 +50,4 @@ pub use release::{Release, ReleaseSpec};
 pub use service::{
     CatalogMetadata, ConfigMapKey, Logo, SecretReference, Service, ServiceSpec, ServiceStatus, install_service_crd,
 };
+pub use shelving::{OfferingController, install_catalog_crds, install_environment_crd};

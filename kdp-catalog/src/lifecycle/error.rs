@@ -65,16 +65,12 @@ pub enum LifecycleError {
         users: Users,
     },
     /// A run belongs to another plan, or to an earlier target of the same plan.
-    #[error("{object}: status: the run leads {plan} to {run_to}, the plan asks for {plan_to}; begin a new run")]
+    #[error("{object}: status: the run leads {run}; begin a new one")]
     OtherRun {
         /// The plan that was to be followed.
         object: String,
-        /// Name of the plan that the run was begun for.
-        plan: String,
-        /// Where the run leads.
-        run_to: Version,
-        /// Where the plan leads.
-        plan_to: Version,
+        /// Whose run it is and where it leads.
+        run: String,
     },
     /// A decision does not fit the phase a run is in.
     #[error("{object}: status.phase: a run that is {phase} cannot {verb}")]

@@ -43,6 +43,9 @@ pub struct Resolution {
     /// What it takes of the service cluster.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub demand: BTreeMap<String, u64>,
+    /// Labels of the order by which it is kept apart from others.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub apart: BTreeMap<String, String>,
     /// How long operations may take.
     pub deadlines: Deadlines,
 }
@@ -93,7 +96,7 @@ pub enum Refusal {
     },
     /// No release is what was asked for.
     #[error(transparent)]
-    Version(#[from] LifecycleError),
+    Version(Box<LifecycleError>),
     /// Values are outside of what the offering allows.
     #[error("spec: {}", faults(.0))]
     Limits(Vec<LimitFault>),
@@ -103,6 +106,12 @@ pub enum Refusal {
         /// What was found of each, which is for the platform's eyes only.
         considered: Vec<ConsideredCluster>,
     },
+}
+
+impl From<LifecycleError> for Refusal {
+    fn from(error: LifecycleError) -> Self {
+        Self::Version(Box::new(error))
+    }
 }
 
 /// A value outside of what an offering allows.

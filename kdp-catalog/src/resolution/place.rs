@@ -125,6 +125,12 @@ impl Compiled {
         self.clusters.iter().map(consider).collect()
     }
 
+    /// The labels of an order by which it is kept apart from others.
+    pub(super) fn apart(&self, request: &Request<'_>) -> BTreeMap<String, String> {
+        let labels = self.anti_affinity.iter().map(|rule| &rule.label);
+        labels.filter_map(|label| Some((label.clone(), request.order.labels.get(label)?.clone()))).collect()
+    }
+
     fn score(
         &self,
         candidate: &Candidate,
@@ -147,31 +153,10 @@ impl Compiled {
                 return Err(format!("it may not hold {data} data"));
             }
         }
-        let free = self.free(cluster, request, demand)?;
+        let free = free(cluster, request, demand)?;
         let penalty = self.penalty(cluster, request)?;
         #[expect(clippy::cast_precision_loss, reason = "weights are small")]
         Ok(candidate.preference as f64 + self.spread * free - f64::from(penalty))
-    }
-
-    /// How much of the scarcest capacity is left with the order on it, from 0 to 1.
-    fn free(
-        &self,
-        cluster: &ServiceCluster,
-        request: &Request<'_>,
-        demand: &BTreeMap<String, u64>,
-    ) -> Result<f64, String> {
-        let mut least = 1.0_f64;
-        for (unit, capacity) in &cluster.capacity {
-            let wanted = if unit == ORDERS { 1 } else { demand.get(unit).copied().unwrap_or_default() };
-            let used = request.usage.used(&cluster.name, unit).saturating_add(wanted);
-            if wanted > 0 && used > *capacity {
-                return Err(format!("its {unit} do not suffice"));
-            }
-            #[expect(clippy::cast_precision_loss, reason = "a share need not be exact")]
-            let free = if *capacity == 0 { 0.0 } else { 1.0 - used as f64 / *capacity as f64 };
-            least = least.min(free.max(0.0));
-        }
-        Ok(least)
     }
 
     fn penalty(&self, cluster: &ServiceCluster, request: &Request<'_>) -> Result<u32, String> {
@@ -195,6 +180,22 @@ impl Compiled {
         }
         Ok(penalty)
     }
+}
+
+/// How much of the scarcest capacity is left with the order on it, from 0 to 1.
+fn free(cluster: &ServiceCluster, request: &Request<'_>, demand: &BTreeMap<String, u64>) -> Result<f64, String> {
+    let mut least = 1.0_f64;
+    for (unit, capacity) in &cluster.capacity {
+        let wanted = if unit == ORDERS { 1 } else { demand.get(unit).copied().unwrap_or_default() };
+        let used = request.usage.used(&cluster.name, unit).saturating_add(wanted);
+        if wanted > 0 && used > *capacity {
+            return Err(format!("its {unit} do not suffice"));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a share need not be exact")]
+        let free = if *capacity == 0 { 0.0 } else { 1.0 - used as f64 / *capacity as f64 };
+        least = least.min(free.max(0.0));
+    }
+    Ok(least)
 }
 
 /// Rendezvous hashing.

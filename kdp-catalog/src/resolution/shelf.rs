@@ -176,6 +176,7 @@ impl Shelf {
             parameters,
             fields,
             demand: demand.clone(),
+            apart: placement.map(|placement| placement.apart(request)).unwrap_or_default(),
             deadlines,
         })
     }
@@ -325,12 +326,18 @@ impl Stocked {
         if let Some(default) = spec.default_plan.as_ref().filter(|default| !names.contains(default)) {
             return Err(("defaultPlan".into(), format!("there is no plan {default}")));
         }
-        let version = spec.version.as_ref().map(|version| Requirement::parse(&name, "version", version)).transpose();
+        let version = match &spec.version {
+            Some(version) => Some(
+                Requirement::parse(&name, "version", version)
+                    .map_err(|error| ("version".to_owned(), error.to_string()))?,
+            ),
+            None => None,
+        };
         let releases = releases.into_iter().map(|release| (release.standing(), Value::Object(release.spec.parameters)));
         Ok(Self {
             criteria: criteria::Compiled::compile(&spec.criteria)?,
             limits: limits("limits".into(), &spec.limits)?,
-            version: version.map_err(|error| ("version".into(), error.to_string()))?,
+            version,
             parameters: Value::Object(spec.parameters.clone()),
             releases: releases.collect(),
             plans,
@@ -355,7 +362,8 @@ impl Stocked {
             });
         }
         let default = self.spec.default_plan.as_ref().and_then(position);
-        Ok(default.or((!self.plans.is_empty()).then_some(0)).map(at))
+        let first = || (!self.plans.is_empty()).then_some(0);
+        Ok(default.or_else(first).map(at))
     }
 
     fn placement<'a>(&'a self, plan: Option<&'a Plan>) -> Option<&'a String> {

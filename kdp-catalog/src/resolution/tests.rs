@@ -16,13 +16,15 @@ fn offering(name: &str, more: Value) -> Offering {
         "service": "db.example.com", "kind": {"group": "db.example.com", "kind": "Database"},
         "provider": {"name": "postgres"},
     });
-    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Value::Object(more) = more else { panic!("it is no object") };
+    spec.as_object_mut().unwrap().extend(more);
     Offering::new(name, serde_json::from_value(spec).unwrap())
 }
 
 fn release(offering: &str, version: &str, more: Value) -> Release {
     let mut spec = json!({"offering": offering, "version": version});
-    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Value::Object(more) = more else { panic!("it is no object") };
+    spec.as_object_mut().unwrap().extend(more);
     Release::new(&format!("{offering}-{version}"), serde_json::from_value(spec).unwrap())
 }
 
@@ -30,7 +32,7 @@ fn stock(offerings: Vec<Offering>) -> Stock {
     Stock { offerings, ..Stock::default() }
 }
 
-fn shelf(stock: Stock) -> Shelf {
+fn stocked(stock: Stock) -> Shelf {
     let (shelf, faults) = Shelf::stock(stock);
     assert_eq!(faults, []);
     shelf
@@ -101,7 +103,7 @@ impl Around {
 
 #[test]
 fn the_offering_that_fits_most_closely_is_taken() {
-    let shelf = shelf(stock(vec![
+    let shelf = stocked(stock(vec![
         offering("any", json!({})),
         offering("preferred", json!({"priority": 5})),
         offering("production", json!({"criteria": {"environmentTypes": ["production"]}})),
@@ -124,7 +126,7 @@ fn the_offering_that_fits_most_closely_is_taken() {
 
 #[test]
 fn what_is_not_for_a_tenant_is_as_if_it_did_not_exist() {
-    let shelf = shelf(stock(vec![
+    let shelf = stocked(stock(vec![
         offering("ours", json!({})),
         offering("secret-project", json!({"criteria": {"workspaces": {"matchLabels": {"team": "secret"}}}})),
     ]));
@@ -133,7 +135,7 @@ fn what_is_not_for_a_tenant_is_as_if_it_did_not_exist() {
     assert_eq!(hidden.replace("secret-project", "X"), missing.replace("not-there-at-all", "X"));
     assert!(hidden.contains("there is ours"), "{hidden}");
     let Refusal::NothingOffered { .. } = Around::order(json!({}))
-        .resolve(&self::shelf(stock(vec![offering(
+        .resolve(&stocked(stock(vec![offering(
             "secret-project",
             json!({"criteria": {"workspaces": {"matchLabels": {"team": "secret"}}}}),
         )])))
@@ -156,7 +158,7 @@ fn parameters_are_layered_and_say_where_they_come_from() {
     stock.releases = vec![release("standard", "1.0.0", json!({"parameters": {"image": "pg:1"}}))];
     stock.defaults =
         HashMap::from([(database(), json!({"replicas": 1, "engine": "sqlite", "storage": {"size": "1Mi"}}))]);
-    let shelf = shelf(stock);
+    let shelf = stocked(stock);
     let environment = json!({"parameters": [
         {"kind": database(), "values": {"replicas": 3, "storage": {"class": "slow"}}},
         {"kind": {"group": "x", "kind": "Other"}, "values": {"replicas": 9}},
@@ -191,7 +193,7 @@ fn parameters_are_layered_and_say_where_they_come_from() {
 
 #[test]
 fn limits_hold_for_the_result_and_name_who_broke_them() {
-    let shelf = shelf(stock(vec![offering(
+    let shelf = stocked(stock(vec![offering(
         "standard",
         json!({
             "limits": {"properties": {"replicas": {"maximum": 3}, "engine": {"const": "postgres"}}},
@@ -213,9 +215,9 @@ fn limits_hold_for_the_result_and_name_who_broke_them() {
 
 #[test]
 fn what_is_made_keeps_its_offering_and_its_provider() {
-    let before = shelf(stock(vec![offering("standard", json!({}))]));
+    let before = stocked(stock(vec![offering("standard", json!({}))]));
     let made = Around::order(json!({})).resolve(&before).unwrap();
-    let after = shelf(stock(vec![
+    let after = stocked(stock(vec![
         offering("standard", json!({"criteria": {"regions": ["eu"]}})),
         offering("better", json!({"priority": 9, "provider": {"name": "other"}})),
     ]));
@@ -224,7 +226,7 @@ fn what_is_made_keeps_its_offering_and_its_provider() {
     assert_eq!(order.clone().selecting(&[(OFFERING, "standard")]).resolve(&after).unwrap().offering, "standard");
     let moved = order.clone().selecting(&[(OFFERING, "better")]).resolve(&after).unwrap_err();
     assert!(matches!(&moved, Refusal::OtherProvider { from, to } if from == "postgres" && to == "other"), "{moved}");
-    let gone = order.resolve(&shelf(stock(vec![]))).unwrap_err();
+    let gone = order.resolve(&stocked(stock(vec![]))).unwrap_err();
     assert_eq!(gone, Refusal::OfferingGone("standard".into()));
 }
 
@@ -242,7 +244,7 @@ fn releases_are_selected_by_version_range_and_channel() {
         release("standard", "2.0.0", json!({})),
         release("standard", "0.9.0", json!({"retired": "2026-01-01T00:00:00Z"})),
     ];
-    let shelf = shelf(stock);
+    let shelf = stocked(stock);
     let version = |around: Around| around.resolve(&shelf).map(|resolution| resolution.version.unwrap().to_string());
     let order = || Around::order(json!({}));
     assert_eq!(version(order()).unwrap(), "1.1.0");
@@ -275,7 +277,7 @@ fn cluster_of(around: &Around, shelf: &Shelf) -> Option<String> {
 
 #[test]
 fn an_order_is_placed_where_it_may_be_and_where_it_is_best() {
-    let shelf = shelf(placed(json!({
+    let shelf = stocked(placed(json!({
         "clusters": [
             {"name": "eu-1", "labels": {"region": "eu", "disk": "fast"}, "capacity": {"disks": 4}},
             {"name": "eu-2", "labels": {"region": "eu"}, "capacity": {"disks": 4}},
@@ -313,13 +315,13 @@ fn an_order_stays_where_it_is_until_its_cluster_is_evacuated() {
     let one = || json!({"name": "one", "capacity": {"orders": 1}});
     let mut at = order.clone();
     at.usage.add("two", "root:x", &BTreeMap::new(), &BTreeMap::new());
-    let made = at.resolve(&shelf(clusters(one()))).unwrap();
+    let made = at.resolve(&stocked(clusters(one()))).unwrap();
     let placed_on_one = Placed { cluster: "one".into(), because: Because::Sticky };
     let having = order.having(&Resolution { placed: Some(placed_on_one.clone()), ..made });
     let check = |change: &str| {
         let mut changed = one();
         changed[change] = json!(true);
-        having.resolve(&shelf(clusters(changed))).unwrap().placed.unwrap()
+        having.resolve(&stocked(clusters(changed))).unwrap().placed.unwrap()
     };
     assert_eq!(check("drained"), placed_on_one);
     assert_eq!(check("evacuated").cluster, "two");
@@ -335,7 +337,7 @@ fn orders_of_one_workspace_are_kept_apart_and_those_of_others_do_not_count() {
         if let Some(penalty) = penalty {
             rule["penalty"] = penalty.into();
         }
-        self::shelf(placed(json!({"clusters": clusters, "antiAffinity": [rule]})))
+        stocked(placed(json!({"clusters": clusters, "antiAffinity": [rule]})))
     };
     let labels = BTreeMap::from([("app".to_owned(), "shop".to_owned())]);
     let mut order = Around::order(json!({})).labelled("app", "shop");
@@ -445,7 +447,7 @@ fn distinct(offerings: Vec<Offering>) -> Vec<Offering> {
 fn on_clusters(offerings: Vec<Offering>, clusters: &[&str]) -> Shelf {
     let clusters: Vec<_> = clusters.iter().map(|name| json!({"name": name})).collect();
     let placement = Placement::new("clusters", serde_json::from_value(json!({"clusters": clusters})).unwrap());
-    shelf(Stock { offerings, placements: vec![placement], ..Stock::default() })
+    stocked(Stock { offerings, placements: vec![placement], ..Stock::default() })
 }
 
 proptest! {

@@ -4,6 +4,8 @@
 mod binding;
 mod controller;
 mod portal;
+mod provision;
 mod support;
+mod things;
 mod visibility;
 mod workspaces;

@@ -31,8 +31,8 @@ fn offer() -> Offer {
     Offer::new("Service databases", &releases, &channels, DAY.parse().unwrap())
 }
 
-fn choose(spec: RequirementSpec, current: Option<&str>) -> Result<Choice, LifecycleError> {
-    let requirement = Requirement::parse("Database orders", "spec.release", &spec).unwrap();
+fn choose(spec: &RequirementSpec, current: Option<&str>) -> Result<Choice, LifecycleError> {
+    let requirement = Requirement::parse("Database orders", "spec.release", spec).unwrap();
     offer().choose("spec.release", &requirement, current.map(version).as_ref())
 }
 
@@ -54,38 +54,38 @@ fn install(text: &str) -> Choice {
 
 #[test]
 fn new_instances_get_the_newest_that_fits() {
-    assert_eq!(choose(range("^1"), None), Ok(install("1.2.0")), "1.3.0 is deprecated");
-    assert_eq!(choose(range("*"), None), Ok(install("2.0.0")), "pre-releases were not asked for");
-    assert_eq!(choose(range(">=2.1.0-rc.1"), None), Ok(install("2.1.0-rc.2")), "3.0.0 is deprecated");
-    assert_eq!(choose(range("=2.1.0-rc.1"), None), Ok(install("2.1.0-rc.1")));
-    assert_eq!(choose(range("^3"), None), Ok(install("3.0.0")), "a deprecated one is better than none");
-    assert_eq!(choose(channel("stable"), None), Ok(install("1.2.0")));
-    assert_eq!(choose(channel("candidate"), None), Ok(install("2.1.0-rc.1")));
-    assert_eq!(choose(exact("v2.1.0-rc.2"), None), Ok(install("2.1.0-rc.2")));
+    assert_eq!(choose(&range("^1"), None), Ok(install("1.2.0")), "1.3.0 is deprecated");
+    assert_eq!(choose(&range("*"), None), Ok(install("2.0.0")), "pre-releases were not asked for");
+    assert_eq!(choose(&range(">=2.1.0-rc.1"), None), Ok(install("2.1.0-rc.2")), "3.0.0 is deprecated");
+    assert_eq!(choose(&range("=2.1.0-rc.1"), None), Ok(install("2.1.0-rc.1")));
+    assert_eq!(choose(&range("^3"), None), Ok(install("3.0.0")), "a deprecated one is better than none");
+    assert_eq!(choose(&channel("stable"), None), Ok(install("1.2.0")));
+    assert_eq!(choose(&channel("candidate"), None), Ok(install("2.1.0-rc.1")));
+    assert_eq!(choose(&exact("v2.1.0-rc.2"), None), Ok(install("2.1.0-rc.2")));
 }
 
 #[test]
 fn nobody_is_led_back() {
     let keep = |text: &str| Ok(Choice::Keep(version(text)));
-    assert_eq!(choose(range("^1"), Some("1.3.0")), keep("1.3.0"));
-    assert_eq!(choose(range("^1"), Some("1.9.0")), keep("1.9.0"));
-    assert_eq!(choose(channel("recalled"), Some("2.0.0")), keep("2.0.0"));
+    assert_eq!(choose(&range("^1"), Some("1.3.0")), keep("1.3.0"));
+    assert_eq!(choose(&range("^1"), Some("1.9.0")), keep("1.9.0"));
+    assert_eq!(choose(&channel("recalled"), Some("2.0.0")), keep("2.0.0"));
     let held = Choice::HeldBack { current: version("2.0.0"), wanted: version("1.2.0") };
     assert_eq!(held.version(), &version("2.0.0"));
-    assert_eq!(choose(channel("stable"), Some("2.0.0")), Ok(held.clone()));
-    assert_eq!(choose(exact("1.2.0"), Some("2.0.0")), Ok(held));
+    assert_eq!(choose(&channel("stable"), Some("2.0.0")), Ok(held.clone()));
+    assert_eq!(choose(&exact("1.2.0"), Some("2.0.0")), Ok(held));
     let upgrade = Choice::Upgrade { from: version("1.0.0"), to: version("1.2.0") };
-    assert_eq!(choose(channel("stable"), Some("1.0.0")), Ok(upgrade));
+    assert_eq!(choose(&channel("stable"), Some("1.0.0")), Ok(upgrade));
 }
 
 #[test]
 fn what_cannot_be_met_is_said_with_object_and_field() {
-    let say = |spec, current| choose(spec, current).unwrap_err().to_string();
+    let say = |spec, current| choose(&spec, current).unwrap_err().to_string();
     let gone = "Service databases: spec.release: no release that can be ordered meets ";
     assert_eq!(say(exact("9.0.0"), None), format!("{gone}version 9.0.0"));
     assert_eq!(say(exact("4.0.0"), Some("1.0.0")), format!("{gone}version 4.0.0"));
     assert_eq!(say(range("^7"), None), format!("{gone}range ^7"));
-    assert_eq!(choose(exact("9.0.0"), Some("9.0.0")), Ok(Choice::Keep(version("9.0.0"))));
+    assert_eq!(choose(&exact("9.0.0"), Some("9.0.0")), Ok(Choice::Keep(version("9.0.0"))));
     assert_eq!(say(channel("beta"), None), "Service databases: spec.release: there is no channel \"beta\"");
     let parse = |spec| Requirement::parse("Database orders", "spec.release", &spec).unwrap_err().to_string();
     assert!(
