@@ -31,6 +31,7 @@ mod export;
 pub mod lifecycle;
 mod offering;
 mod placement;
+pub mod portal;
 pub mod provision;
 mod release;
 pub mod resolution;
