@@ -22,11 +22,12 @@ fn of<T: DeserializeOwned>(value: Value) -> T {
 fn shelf(offerings: usize) -> Shelf {
     let kind = json!({"group": "db.example.com", "kind": "Database"});
     let offering = |i: usize| {
+        let (type_, region) = (["development", "staging", "production"][i % 3], ["eu", "us"][i % 2]);
         let spec = json!({
             "service": "db.example.com", "kind": kind, "provider": {"name": "postgres"}, "placement": "clusters",
             "criteria": {
-                "environmentTypes": [["development", "staging", "production"][i % 3]],
-                "regions": [["eu", "us"][i % 2]],
+                "environmentTypes": [type_],
+                "regions": [region],
                 "workspaces": {"matchLabels": {"team": format!("team-{i}")}},
             },
             "parameters": {"engine": "postgres", "storage": {"class": "fast", "size": "1Gi"}, "tls": true, "port": 5432},
