@@ -1,0 +1,9 @@
+//! Blueprints: APIs made of a graph of objects, in the language of kro's ResourceGraphDefinition.
+//!
+//! Everything here is computation: definitions go in, and schemas, faults, graphs and plans come out.
+
+mod fault;
+mod path;
+pub mod simple_schema;
+
+pub use fault::{Fault, Faults};
