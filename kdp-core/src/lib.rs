@@ -32,6 +32,8 @@
 //! ```
 
 pub mod api;
+#[cfg(feature = "cel")]
+pub mod cel;
 pub mod component;
 pub mod condition;
 pub mod control_plane;

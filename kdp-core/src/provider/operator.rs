@@ -16,7 +16,6 @@ mod carry_out;
 mod cluster;
 mod diff;
 mod draft;
-mod expression;
 mod identity;
 mod inventory;
 mod look;

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{
-    expression::{Expression, Scope},
     identity::{self, RESERVED},
     inventory::Reference,
     settings::{ObjectTemplate, Offering, PauseAnnotation, Placement},
@@ -14,6 +13,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind,
+    cel::{Expression, Scope},
     provider::{Order, OrderId},
 };
 

@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 
 use super::{
     OperatorProvider,
-    expression::{Expression, Scope},
     identity::{self, Whose},
     inventory::Reference,
     offering::compile as compile_expression,
@@ -16,6 +15,7 @@ use super::{
 };
 use crate::{
     Error,
+    cel::{Expression, Scope},
     provider::{OrderId, Output},
 };
 

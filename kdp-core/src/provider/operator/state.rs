@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{
-    expression::{Expression, Scope},
     identity,
     inventory::Reference,
     offering::{Compiled, compile},
     settings::ObjectTemplate,
 };
 use crate::{
+    cel::{Expression, Scope},
     condition::Condition,
     provider::{
         Phase,

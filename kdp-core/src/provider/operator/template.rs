@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::expression::{Expression, Scope};
+use crate::cel::{Expression, Scope};
 
 /// A compiled template.
 #[derive(Clone, Debug)]

@@ -316,8 +316,7 @@ impl StateSession {
         // A rollback across lineages is what is asked for, so how it relates to the state does not matter.
         let state = state.to_string();
         let label = self.entry.label(state.as_bytes())?;
-        let version =
-            self.inner.put_version(&self.entry.order, &label, state.as_bytes(), &self.entry.holder).await?;
+        let version = self.inner.put_version(&self.entry.order, &label, state.as_bytes(), &self.entry.holder).await?;
         let most = self.inner.options.versions;
         let change = |head: &mut Head| {
             head.push(version.clone(), most);

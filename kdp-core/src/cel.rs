@@ -1,7 +1,18 @@
-//! CEL over JSON.
+//! CEL over JSON, with the functions of Kubernetes.
+//!
+//! ```
+//! use kdp_core::cel::{Expression, Scope};
+//! use serde_json::json;
+//!
+//! let expression = Expression::compile("order.size * 2", &["order"])?;
+//! let scope = Scope::new().with("order", &json!({"size": 21}));
+//! assert_eq!(expression.evaluate(&scope)?, json!(42));
+//! # Ok::<_, String>(())
+//! ```
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, fmt, sync::Arc};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use kube_cel::{
     KubeCelExt,
     cel::{
@@ -28,45 +39,73 @@ const NAMESPACES: [&str; 10] =
 
 /// A compiled expression.
 #[derive(Clone)]
-pub(super) struct Expression {
+pub struct Expression {
     program: Arc<Program>,
+    variables: Arc<BTreeSet<String>>,
     text: Arc<str>,
 }
 
 impl Expression {
+    /// Compiles an expression over some variables.
+    ///
     /// # Errors
-    /// When the text is no expression, or uses a variable that there is not.
-    pub(super) fn compile(text: &str, variables: &[&str]) -> Result<Self, String> {
+    /// When the text is no expression, or uses a variable that is none of these.
+    pub fn compile(text: &str, variables: &[&str]) -> Result<Self, String> {
+        let expression = Self::compile_open(text)?;
+        if let Some(name) = expression.variables().find(|name| !variables.contains(name)) {
+            return Err(format!("{text:?}: there is no {name} here, only {}", variables.join(", ")));
+        }
+        Ok(expression)
+    }
+
+    /// Compiles an expression over whatever variables it uses.
+    ///
+    /// # Errors
+    /// When the text is no expression.
+    pub fn compile_open(text: &str) -> Result<Self, String> {
         // The first line says what is wrong; those after it draw the expression.
         let first_line = |message: String| message.lines().next().unwrap_or_default().to_owned();
         let program = Program::compile(text).map_err(|e| format!("{text:?}: {}", first_line(e.to_string())))?;
         let mut used = BTreeSet::new();
         free_variables(program.expression(), &mut Vec::new(), &mut used);
-        if let Some(name) = used.into_iter().find(|name| !variables.contains(name)) {
-            return Err(format!("{text:?}: there is no {name} here, only {}", variables.join(", ")));
-        }
-        Ok(Self { program: Arc::new(program), text: text.into() })
+        let variables = used.into_iter().map(str::to_owned).collect();
+        Ok(Self { program: Arc::new(program), variables: Arc::new(variables), text: text.into() })
     }
 
+    /// The variables it uses, in order. Names of types, such as `list`, are none.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(String::as_str)
+    }
+
+    /// The syntax tree, for those who look into it before they evaluate.
+    #[must_use]
+    pub fn syntax(&self) -> &IdedExpr {
+        self.program.expression()
+    }
+
+    /// Its value.
+    ///
     /// # Errors
     /// When the expression fails, or gives what JSON cannot hold.
-    pub(super) fn evaluate(&self, scope: &Scope) -> Result<Value, String> {
+    pub fn evaluate(&self, scope: &Scope) -> Result<Value, String> {
         LIBRARY.with(|library| {
             let mut context = library.new_inner_scope();
             for (name, value) in &scope.0 {
-                context.add_variable_from_value(*name, value.clone());
+                context.add_variable_from_value(name.as_ref(), value.clone());
             }
             self.program.execute(&context).map_err(|e| e.to_string()).and_then(|value| to_json(&value))
         })
     }
 
     /// Whether it is true. What fails, usually because a field is not there yet, is not.
-    pub(super) fn holds(&self, scope: &Scope) -> bool {
+    #[must_use]
+    pub fn holds(&self, scope: &Scope) -> bool {
         self.evaluate(scope) == Ok(Value::Bool(true))
     }
 
     /// The text it gives, unless it gives none or an empty one.
-    pub(super) fn text(&self, scope: &Scope) -> Option<String> {
+    #[must_use]
+    pub fn text(&self, scope: &Scope) -> Option<String> {
         let text = match self.evaluate(scope).ok()? {
             Value::String(text) => text,
             Value::Number(number) => number.to_string(),
@@ -85,15 +124,26 @@ impl fmt::Debug for Expression {
 
 /// The values of variables.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Scope(Vec<(&'static str, Cel)>);
+pub struct Scope(Vec<(Cow<'static, str>, Cel)>);
 
 impl Scope {
-    pub(super) fn new() -> Self {
+    /// No variables.
+    #[must_use]
+    pub fn new() -> Self {
         Self::default()
     }
 
-    pub(super) fn with(mut self, name: &'static str, value: &Value) -> Self {
-        self.0.push((name, to_cel(value)));
+    /// The same with one more variable.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: &Value) -> Self {
+        self.0.push((name.into(), to_cel(value, Numbers::AsTheyAre)));
+        self
+    }
+
+    /// The same with one more variable, all of whose numbers are floats.
+    #[must_use]
+    pub fn with_floats(mut self, name: impl Into<Cow<'static, str>>, value: &Value) -> Self {
+        self.0.push((name.into(), to_cel(value, Numbers::Floats)));
         self
     }
 }
@@ -142,18 +192,25 @@ fn free_in_entry<'e>(entry: &'e EntryExpr, bound: &mut Vec<&'e str>, used: &mut 
     }
 }
 
-fn to_cel(value: &Value) -> Cel {
+#[derive(Clone, Copy, PartialEq)]
+enum Numbers {
+    AsTheyAre,
+    Floats,
+}
+
+fn to_cel(value: &Value, numbers: Numbers) -> Cel {
     match value {
         Value::Null => Cel::Null,
         Value::Bool(truth) => Cel::Bool(*truth),
-        Value::Number(number) => match number.as_i64() {
+        Value::Number(number) => match number.as_i64().filter(|_| numbers == Numbers::AsTheyAre) {
             Some(whole) => Cel::Int(whole),
             None => Cel::Float(number.as_f64().unwrap_or(f64::NAN)),
         },
         Value::String(text) => Cel::String(Arc::new(text.clone())),
-        Value::Array(items) => Cel::List(Arc::new(items.iter().map(to_cel).collect())),
+        Value::Array(items) => Cel::List(Arc::new(items.iter().map(|item| to_cel(item, numbers)).collect())),
         Value::Object(fields) => {
-            let pairs = fields.iter().map(|(name, value)| (Key::String(Arc::new(name.clone())), to_cel(value)));
+            let key = |name: &String| Key::String(Arc::new(name.clone()));
+            let pairs = fields.iter().map(|(name, value)| (key(name), to_cel(value, numbers)));
             Cel::Map(CelMap { map: Arc::new(pairs.collect()) })
         }
     }
@@ -168,6 +225,7 @@ fn to_json(value: &Cel) -> Result<Value, String> {
         Cel::Float(number) if !number.is_finite() => return Err(format!("it gives {number}")),
         Cel::Float(number) => (*number).into(),
         Cel::String(text) => text.as_str().into(),
+        Cel::Bytes(bytes) => BASE64_STANDARD.encode(bytes.as_slice()).into(),
         Cel::List(items) => items.iter().map(to_json).collect::<Result<_, _>>()?,
         Cel::Map(map) => {
             let pairs = map.map.iter().map(|(key, value)| Ok((key.to_string(), to_json(value)?)));
@@ -179,3 +237,6 @@ fn to_json(value: &Cel) -> Result<Value, String> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests;

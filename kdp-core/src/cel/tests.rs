@@ -1,0 +1,63 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{Expression, Scope};
+
+#[test]
+fn the_variables_of_an_expression_are_those_that_are_free() {
+    let variables = |text: &str| {
+        let expression = Expression::compile_open(text).unwrap();
+        expression.variables().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(variables("a.b + c[d]"), ["a", "c", "d"]);
+    assert_eq!(variables("items.all(x, x > limit) && type(y) == int"), ["items", "limit", "y"]);
+    assert_eq!(variables("base64.encode(b'x') + math.greatest(1, 2)"), [""; 0]);
+    assert_eq!(variables("{'k': v}[w]"), ["v", "w"]);
+}
+
+#[test]
+fn an_unknown_variable_is_named_with_those_there_are() {
+    let error = Expression::compile("ordre.size", &["order", "plan"]).unwrap_err();
+    assert!(error.contains("no ordre") && error.contains("order, plan"), "{error}");
+}
+
+#[test]
+fn bytes_are_text_and_floats_can_be_wanted() {
+    let evaluate = |text: &str, scope: Scope| Expression::compile_open(text).unwrap().evaluate(&scope);
+    assert_eq!(evaluate("b'hi'", Scope::new()), Ok(json!("aGk=")));
+    assert_eq!(evaluate("x", Scope::new().with_floats("x", &json!({"a": [1]}))), Ok(json!({"a": [1.0]})));
+    assert!(evaluate("x + 1", Scope::new().with_floats("x", &json!(1))).is_err());
+    assert!(evaluate("1.0 / 0.0", Scope::new()).is_err());
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        (-1e9..1e9f64).prop_map(Value::from),
+        ".*".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-z/.]{0,6}", inner, 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn values_come_back_as_they_were(value in any_json()) {
+        let given = Expression::compile("x", &["x"]).unwrap().evaluate(&Scope::new().with("x", &value));
+        prop_assert_eq!(given, Ok(value));
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in ".{0,40}") {
+        if let Ok(expression) = Expression::compile_open(&text) {
+            drop(expression.evaluate(&Scope::new()));
+        }
+    }
+}
