@@ -10,15 +10,18 @@
 //! # Ok::<_, String>(())
 //! ```
 
+mod optional;
+
 use std::{borrow::Cow, collections::BTreeSet, fmt, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use kube_cel::{
     KubeCelExt,
     cel::{
-        Context, Program, Value as Cel,
+        Context, Value as Cel,
         common::ast::{EntryExpr, Expr, IdedExpr},
         objects::{Key, Map as CelMap, OptionalValue},
+        parser::Parser,
     },
 };
 use serde_json::Value;
@@ -40,7 +43,7 @@ const NAMESPACES: [&str; 10] =
 /// A compiled expression.
 #[derive(Clone)]
 pub struct Expression {
-    program: Arc<Program>,
+    syntax: Arc<IdedExpr>,
     variables: Arc<BTreeSet<String>>,
     text: Arc<str>,
 }
@@ -65,11 +68,13 @@ impl Expression {
     pub fn compile_open(text: &str) -> Result<Self, String> {
         // The first line says what is wrong; those after it draw the expression.
         let first_line = |message: String| message.lines().next().unwrap_or_default().to_owned();
-        let program = Program::compile(text).map_err(|e| format!("{text:?}: {}", first_line(e.to_string())))?;
+        let parser = Parser::new().enable_optional_syntax(true);
+        let mut syntax = parser.parse(text).map_err(|e| format!("{text:?}: {}", first_line(e.to_string())))?;
+        optional::rewrite(&mut syntax);
         let mut used = BTreeSet::new();
-        free_variables(program.expression(), &mut Vec::new(), &mut used);
+        free_variables(&syntax, &mut Vec::new(), &mut used);
         let variables = used.into_iter().map(str::to_owned).collect();
-        Ok(Self { program: Arc::new(program), variables: Arc::new(variables), text: text.into() })
+        Ok(Self { syntax: Arc::new(syntax), variables: Arc::new(variables), text: text.into() })
     }
 
     /// The variables it uses, in order. Names of types, such as `list`, are none.
@@ -77,10 +82,10 @@ impl Expression {
         self.variables.iter().map(String::as_str)
     }
 
-    /// The syntax tree, for those who look into it before they evaluate.
+    /// The syntax tree, for those who look into it before they evaluate. In it, `a.?b` is `a[?"b"]`.
     #[must_use]
     pub fn syntax(&self) -> &IdedExpr {
-        self.program.expression()
+        &self.syntax
     }
 
     /// Its value.
@@ -93,7 +98,7 @@ impl Expression {
             for (name, value) in &scope.0 {
                 context.add_variable_from_value(name.as_ref(), value.clone());
             }
-            self.program.execute(&context).map_err(|e| e.to_string()).and_then(|value| to_json(&value))
+            context.resolve(&self.syntax).map_err(|e| e.to_string()).and_then(|value| to_json(&value))
         })
     }
 
@@ -137,6 +142,13 @@ impl Scope {
     #[must_use]
     pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: &Value) -> Self {
         self.0.push((name.into(), to_cel(value, Numbers::AsTheyAre)));
+        self
+    }
+
+    /// The same with the variables of another scope, whose values are shared and not copied.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.0.extend_from_slice(&other.0);
         self
     }
 

@@ -30,6 +30,22 @@ fn bytes_are_text_and_floats_can_be_wanted() {
     assert!(evaluate("1.0 / 0.0", Scope::new()).is_err());
 }
 
+#[test]
+fn an_optional_selection_that_finds_nothing_is_none() {
+    let scope = Scope::new().with("x", &json!({"a": {"b": 1, "l": [{"n": "q"}]}}));
+    let evaluate = |text: &str| Expression::compile_open(text).unwrap().evaluate(&scope);
+    assert_eq!(evaluate("x.a.?b"), Ok(json!(1)));
+    assert_eq!(evaluate("x.?z"), Ok(Value::Null));
+    assert_eq!(evaluate("x.?z.y.?w.orValue(7)"), Ok(json!(7)));
+    assert_eq!(evaluate("x.?a.b.orValue(7)"), Ok(json!(1)));
+    assert_eq!(evaluate("x.?a.?l[?0].?n.orValue('')"), Ok(json!("q")));
+    assert_eq!(evaluate("x.a.?l[0].n.hasValue()"), Ok(json!(true)));
+    assert_eq!(evaluate("x.a.l.exists(e, e.?m.orValue('') == '')"), Ok(json!(true)));
+    assert_eq!(evaluate("has(x.a.b) && !has(x.a.c)"), Ok(json!(true)));
+    assert_eq!(evaluate("{?'k': x.?z, ?'b': x.a.?b}"), Ok(json!({"b": 1})));
+    assert!(evaluate("x.z").is_err());
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
