@@ -2,6 +2,7 @@
 //!
 //! Everything here is computation: definitions go in, and schemas, faults, graphs and plans come out.
 
+pub mod definition;
 mod fault;
 mod path;
 pub mod simple_schema;

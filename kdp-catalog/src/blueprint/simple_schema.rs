@@ -24,6 +24,8 @@ mod constraints;
 mod markers;
 mod type_name;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use self::{constraints::Constraints, type_name::TypeName};
@@ -86,8 +88,15 @@ pub(super) fn expand_at(
             &empty
         }
     };
-    let mut walk =
-        Walk { types, faults, columns: Vec::new(), open: Vec::new(), fields: 0, column_path: Some(String::new()) };
+    let mut walk = Walk {
+        types,
+        faults,
+        columns: Vec::new(),
+        open: Vec::new(),
+        cycles: BTreeSet::new(),
+        fields: 0,
+        column_path: Some(String::new()),
+    };
     walk.check_types(types_at);
     let schema = match fields {
         Value::Null => json!({"type": "object"}),
@@ -103,6 +112,8 @@ struct Walk<'a, 'f> {
     columns: Vec<MarkedColumn>,
     /// Custom types being written out; one that turns up in itself has no end.
     open: Vec<&'a str>,
+    /// Custom types that contain themselves.
+    cycles: BTreeSet<Vec<&'a str>>,
     /// Fields written so far.
     fields: usize,
     /// Where a column would find the field; none inside of lists and maps.
@@ -110,8 +121,7 @@ struct Walk<'a, 'f> {
 }
 
 impl<'a> Walk<'a, '_> {
-    /// Finds faults in types that no field may use. Faults in used types are found again where they are used,
-    /// so those are kept apart until the end.
+    /// Finds the faults of the types where they are, whether or not a field uses them.
     fn check_types(&mut self, at: &Path<'_>) {
         const BUILT_IN: [&str; 6] = ["string", "integer", "boolean", "number", "float", "object"];
         self.column_path = None;
@@ -120,9 +130,14 @@ impl<'a> Walk<'a, '_> {
             if BUILT_IN.contains(&name.as_str()) || !matches!(TypeName::parse(name), Ok(TypeName::Custom(_))) {
                 self.fault(&path, format!("{name:?} cannot be the name of a type"));
             }
+            self.fields = 0;
             self.open.push(name);
             self.field(definition, &path, 0);
             self.open.pop();
+        }
+        for cycle in std::mem::take(&mut self.cycles) {
+            let names = [cycle.as_slice(), &cycle[..1]].concat().join(" -> ");
+            self.fault(&at.field(cycle[0]), format!("the type contains itself: {names}"));
         }
         self.fields = 0;
         self.column_path = Some(String::new());
@@ -219,8 +234,8 @@ impl<'a> Walk<'a, '_> {
             return self.fault(at, format!("there is no type {name:?}"));
         };
         if let Some(start) = self.open.iter().position(|open| *open == name) {
-            let cycle = [&self.open[start..], &[name]].concat().join(" -> ");
-            return self.fault(at, format!("the type contains itself: {cycle}"));
+            self.note_cycle(start);
+            return anything_in_an_object();
         }
         self.open.push(name);
         // What is wrong inside of the type has been reported at the type.
@@ -233,16 +248,25 @@ impl<'a> Walk<'a, '_> {
         schema
     }
 
+    /// Keeps the cycle that closes with the open type at `start`, beginning with its first name whoever met it.
+    fn note_cycle(&mut self, start: usize) {
+        let mut cycle = self.open[start..].to_vec();
+        let first = (0..cycle.len()).min_by_key(|&at| cycle[at]).unwrap_or_default();
+        cycle.rotate_left(first);
+        self.cycles.insert(cycle);
+    }
+
     fn column(&mut self, name: String, schema: &Value, at: &Path<'_>) {
-        let Some(column_path) = &self.column_path else { return };
         let type_ = schema["type"].as_str().unwrap_or_default();
-        let is_simple = !matches!(type_, "object" | "array");
-        let is_addressable =
-            column_path.chars().all(|c| c == '.' || c == '_' || c.is_ascii_alphanumeric()) && !column_path.is_empty();
-        if is_simple && is_addressable {
+        if matches!(type_, "object" | "array" | "") {
+            self.fault(at, "printColumn is for simple fields");
+            return;
+        }
+        let Some(column_path) = &self.column_path else { return };
+        if column_path.chars().all(|c| c == '.' || c == '_' || c.is_ascii_alphanumeric()) {
             self.columns.push(MarkedColumn { name, type_: type_.to_owned(), json_path: column_path.clone() });
         } else {
-            self.fault(at, "printColumn is for simple fields whose names are letters and digits");
+            self.fault(at, "printColumn is for fields whose names are letters and digits");
         }
     }
 
