@@ -4,7 +4,10 @@
 
 pub mod definition;
 mod fault;
+mod graph;
 mod path;
 pub mod simple_schema;
 
+pub use definition::{BlueprintDefinition, BlueprintDefinitionSpec, ResourceGraph};
 pub use fault::{Fault, Faults};
+pub use graph::Graph;
