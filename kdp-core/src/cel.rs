@@ -11,6 +11,7 @@
 //! ```
 
 mod optional;
+mod parse;
 
 use std::{borrow::Cow, collections::BTreeSet, fmt, sync::Arc};
 
@@ -21,7 +22,6 @@ use kube_cel::{
         Context, Value as Cel,
         common::ast::{EntryExpr, Expr, IdedExpr},
         objects::{Key, Map as CelMap, OptionalValue},
-        parser::Parser,
     },
 };
 use serde_json::Value;
@@ -64,12 +64,9 @@ impl Expression {
     /// Compiles an expression over whatever variables it uses.
     ///
     /// # Errors
-    /// When the text is no expression.
+    /// When the text is no expression, or one that is too long or too deep.
     pub fn compile_open(text: &str) -> Result<Self, String> {
-        // The first line says what is wrong; those after it draw the expression.
-        let first_line = |message: String| message.lines().next().unwrap_or_default().to_owned();
-        let parser = Parser::new().enable_optional_syntax(true);
-        let mut syntax = parser.parse(text).map_err(|e| format!("{text:?}: {}", first_line(e.to_string())))?;
+        let mut syntax = parse::parse(text).map_err(|message| format!("{text:?}: {message}"))?;
         optional::rewrite(&mut syntax);
         let mut used = BTreeSet::new();
         free_variables(&syntax, &mut Vec::new(), &mut used);

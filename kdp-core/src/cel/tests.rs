@@ -46,6 +46,37 @@ fn an_optional_selection_that_finds_nothing_is_none() {
     assert!(evaluate("x.z").is_err());
 }
 
+#[test]
+fn deep_expressions_are_refused_and_no_crash() {
+    let deep = |open: &str, middle: &str, close: &str, count: usize| {
+        format!("{}{middle}{}", open.repeat(count), close.repeat(count))
+    };
+    for (open, middle, close) in [
+        ("(", "1", ")"),
+        ("[", "1", "]"),
+        ("{1:", "1", "}"),
+        ("size(", "''", ")"),
+        ("true?1:", "2", ""),
+        ("-!", "1", ""),
+        ("", "a", ".b"),
+        ("", "1", "+1"),
+        ("", "a", "[0]"),
+        ("", "a", ".map(x,x)"),
+        ("'\n(", "", ""),
+    ] {
+        for count in [100, 1000, 4000] {
+            assert!(
+                Expression::compile_open(&deep(open, middle, close, count)).is_err() || count == 100,
+                "{open}{close}"
+            );
+        }
+    }
+    let evaluate = |text: &str| Expression::compile_open(text).unwrap().evaluate(&Scope::new());
+    assert_eq!(evaluate(&deep("(", "1", ")", 40)), Ok(json!(1)));
+    assert_eq!(evaluate(&deep("", "1", "+1", 35)), Ok(json!(36)));
+    assert_eq!(evaluate(&format!("'{}'", "-.".repeat(1000))), Ok(json!("-.".repeat(1000))));
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
