@@ -4,10 +4,14 @@
 
 pub mod definition;
 mod fault;
+#[cfg(test)]
+mod fixtures;
 mod graph;
 mod path;
+pub mod plan;
 pub mod simple_schema;
 
 pub use definition::{BlueprintDefinition, BlueprintDefinitionSpec, ResourceGraph};
 pub use fault::{Fault, Faults};
 pub use graph::Graph;
+pub use plan::{InventoryEntry, Observed, Plan, Situation, deletion_waves};

@@ -14,8 +14,6 @@ use crate::blueprint::{fault::Fault, path::Path};
 
 /// How deep a template may be nested.
 const MAX_DEPTH: usize = 100;
-/// How long an expression may be.
-const MAX_EXPRESSION: usize = 8192;
 
 /// A compiled template.
 #[derive(Clone, Debug)]
@@ -118,11 +116,7 @@ impl Programs {
         if let Some(known) = self.0.get(text) {
             return known.clone();
         }
-        let compiled = if text.len() > MAX_EXPRESSION {
-            Err(format!("the expression is longer than {MAX_EXPRESSION} bytes"))
-        } else {
-            Expression::compile_open(text.trim())
-        };
+        let compiled = Expression::compile_open(text.trim());
         self.0.insert(text.to_owned(), compiled.clone());
         compiled
     }

@@ -172,11 +172,6 @@ impl<'s> Type<'s> {
         })
     }
 
-    /// Why a value of this type cannot stand where a schema is.
-    pub(super) fn unfit(&self, schema: &'s Value) -> Option<String> {
-        self.misfit(&Type::of(schema), 0)
-    }
-
     /// Why a value of this type cannot stand where one of another type is wanted.
     pub(super) fn misfit(&self, wanted: &Type<'_>, depth: usize) -> Option<String> {
         const MAX_DEPTH: usize = 12;
