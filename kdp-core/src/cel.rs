@@ -19,8 +19,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use kube_cel::{
     KubeCelExt,
     cel::{
-        Context, Value as Cel,
-        common::ast::{EntryExpr, Expr, IdedExpr},
+        Context, ExecutionError, Value as Cel,
+        common::ast::{CallExpr, EntryExpr, Expr, IdedExpr},
         objects::{Key, Map as CelMap, OptionalValue},
     },
 };
@@ -122,6 +122,14 @@ impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Expression({:?})", self.text)
     }
+}
+
+/// Whether expressions can call a function of this name; names in a library begin with it, as in `lists.range`.
+#[must_use]
+pub fn has_function(name: &str) -> bool {
+    let call = CallExpr { func_name: name.to_owned(), ..CallExpr::default() };
+    let call = IdedExpr { id: 0, expr: Expr::Call(call) };
+    LIBRARY.with(|library| !matches!(library.resolve(&call), Err(ExecutionError::UndeclaredReference(_))))
 }
 
 /// The values of variables.

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Expression, Scope};
+use super::{Expression, Scope, has_function};
 
 #[test]
 fn the_variables_of_an_expression_are_those_that_are_free() {
@@ -44,6 +44,48 @@ fn an_optional_selection_that_finds_nothing_is_none() {
     assert_eq!(evaluate("has(x.a.b) && !has(x.a.c)"), Ok(json!(true)));
     assert_eq!(evaluate("{?'k': x.?z, ?'b': x.a.?b}"), Ok(json!({"b": 1})));
     assert!(evaluate("x.z").is_err());
+}
+
+#[test]
+fn functions_are_known_by_name() {
+    let known = [
+        "size",
+        "string",
+        "int",
+        "double",
+        "contains",
+        "startsWith",
+        "matches",
+        "duration",
+        "timestamp",
+        "quantity",
+        "lists.range",
+        "base64.encode",
+        "math.greatest",
+        "sets.contains",
+        "optional.of",
+        "orValue",
+        "hasValue",
+        "join",
+        "split",
+        "format",
+        "sort",
+        "sum",
+        "url",
+        "isURL",
+        "ip",
+        "cidr",
+        "semver",
+        "find",
+        "replace",
+        "upperAscii",
+    ];
+    for name in known {
+        assert!(has_function(name), "{name}");
+    }
+    for name in ["", "sizee", "range", "lists.nope", "a.b.c", "x"] {
+        assert!(!has_function(name), "{name}");
+    }
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Graph {
 }
 
 /// The schemas of all kinds that resources name.
-fn kinds<'d, F>(resources: &'d [Resource], schemas: F) -> BTreeMap<(&'d str, &'d str), Option<Value>>
+fn kinds<F>(resources: &[Resource], schemas: F) -> BTreeMap<(&str, &str), Option<Value>>
 where
     F: Fn(&str, &str) -> Option<Value>,
 {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use kdp_core::cel::has_function;
 use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 
 use super::types::{Field, Type, field_of_kind};
@@ -135,7 +136,7 @@ impl<'e, 's> Inference<'e, 's, '_> {
                 }
             }
             operators::NEGATE => next(),
-            operators::INDEX => self.element(call, next()),
+            operators::INDEX => self.element(call, &next()),
             operators::OPT_INDEX => {
                 // What may be missing is not looked for: that is what the optional index is for.
                 let of = next();
@@ -155,7 +156,12 @@ impl<'e, 's> Inference<'e, 's, '_> {
             | operators::LESS_EQUALS
             | operators::IN
             | operators::NOT_STRICTLY_FALSE => Type::Bool,
-            name => of_function(name, target, next()),
+            name => {
+                if !is_known(call) {
+                    self.faults.push(format!("there is no function {name}"));
+                }
+                of_function(name, target, next())
+            }
         }
     }
 
@@ -172,7 +178,7 @@ impl<'e, 's> Inference<'e, 's, '_> {
         }
     }
 
-    fn element(&mut self, call: &'e CallExpr, of: Type<'s>) -> Type<'s> {
+    fn element(&mut self, call: &'e CallExpr, of: &Type<'s>) -> Type<'s> {
         if let (Some(operand), Some(field)) = (call.args.first(), literal_text(call.args.get(1)))
             && !matches!(of, Type::List(_))
         {
@@ -182,7 +188,7 @@ impl<'e, 's> Inference<'e, 's, '_> {
                 Type::Any
             });
         }
-        element_of(&of).unwrap_or_else(|| {
+        element_of(of).unwrap_or_else(|| {
             let chain = call.args.first().and_then(chain).unwrap_or_else(|| "this".into());
             self.faults.push(format!("{chain} is {}, which has no elements", of.name()));
             Type::Any
@@ -215,6 +221,16 @@ impl<'e, 's> Inference<'e, 's, '_> {
         self.bound.truncate(outer);
         result
     }
+}
+
+/// Whether there is such a function, in a library that is named before the dot or for the value before it.
+fn is_known(call: &CallExpr) -> bool {
+    let library = call.target.as_ref().and_then(|target| match &target.expr {
+        Expr::Ident(library) => Some(library),
+        _ => None,
+    });
+    has_function(&call.func_name)
+        || library.is_some_and(|library| has_function(&format!("{library}.{}", call.func_name)))
 }
 
 fn of_literal(literal: &LiteralValue) -> Type<'static> {

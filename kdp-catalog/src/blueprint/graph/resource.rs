@@ -239,7 +239,7 @@ impl<'c, 's> Part<'c, 's, '_> {
         let Some(name) = metadata.and_then(|metadata| metadata.get("name")) else {
             return self.fault(&at.field("name"), "every object needs a name");
         };
-        if !name.as_str().is_some_and(|name| !name.is_empty()) {
+        if name.as_str().is_none_or(str::is_empty) {
             return self.fault(&at.field("name"), "a name is a text");
         }
         for Dimension { name, .. } in for_each {

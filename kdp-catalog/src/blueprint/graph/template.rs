@@ -248,7 +248,7 @@ impl<'s> Compiler<'_, 's> {
         for (name, field) in fields {
             let path = at.field(name);
             let target = target.field(name).unwrap_or_else(|| {
-                self.faults.push(Fault::new(&path, "there is no such field"));
+                self.faults.push(Fault::new(path, "there is no such field"));
                 Target::Open
             });
             compiled.push((name.clone(), self.template_at(field, target, &path, depth + 1)));

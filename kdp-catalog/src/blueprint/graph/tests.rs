@@ -124,6 +124,9 @@ fn cel_that_is_none_and_unknown_names_are_faults() {
     check_text("${schema.spec.name", Some("not closed"));
     check_text("${schema..spec}", Some("schema..spec"));
     check_text("${}", Some(""));
+    check_text("${schema.spec.list.map(x, strin(x))[0]}", Some("there is no function strin"));
+    check_text("${schema.spec.list.sortBy(x, x)[0]}", Some("there is no function sortBy"));
+    check_text("${string(lists.range(3)[0])}", None);
     check_text("${nope.spec}", Some("there is no nope here, only cm, db, pods, schema"));
     check_text("${self.spec}", Some("there is no self here"));
     check_text("${each.spec}", Some("there is no each here"));

@@ -32,7 +32,7 @@ pub(super) fn objects(
         let object = template.render(&elements(&node.for_each, &lists, position, scope), &at)?;
         let identity = identity(&object, home, &at)?;
         if objects.iter().any(|(known, _)| *known == identity) {
-            return Err(Fault::new(&at, format!("it makes {} twice", name_of(&object))));
+            return Err(Fault::new(at, format!("it makes {} twice", name_of(&object))));
         }
         objects.push((identity, object));
     }

@@ -8,7 +8,7 @@ use super::{InventoryEntry, Observed, Plan, Situation};
 use crate::blueprint::Graph;
 
 /// An instance with a spec.
-fn instance(spec: Value) -> Value {
+fn instance(spec: &Value) -> Value {
     json!({
         "apiVersion": "example.com/v1alpha1",
         "kind": "Test",
@@ -27,7 +27,7 @@ struct Cluster<'g> {
 }
 
 impl<'g> Cluster<'g> {
-    fn new(graph: &'g Graph, spec: Value) -> Self {
+    fn new(graph: &'g Graph, spec: &Value) -> Self {
         Self { graph, instance: instance(spec), objects: Vec::new(), foreign: Vec::new(), inventory: Vec::new() }
     }
 

@@ -12,7 +12,8 @@ pub(super) struct Marker<'a> {
 
 /// Splits a field's text at the first `|` into its type and its markers.
 pub(super) fn split(text: &str) -> (&str, &str) {
-    text.split_once('|').map_or((text.trim(), ""), |(type_name, markers)| (type_name.trim(), markers))
+    let (type_name, markers) = text.split_once('|').unwrap_or((text, ""));
+    (type_name.trim(), markers)
 }
 
 /// Reads `key=value` pairs. A further `|` between them is as good as a space.

@@ -3,12 +3,12 @@ use serde_json::{Value, json};
 
 use super::{MarkedColumn, expand};
 
-fn check(definition: &str, expected: Value) {
+fn check(definition: &str, expected: &Value) {
     let schema = expand(&json!({"f": definition}), &types()).unwrap().schema;
-    assert_eq!(schema["properties"]["f"], expected, "{definition}");
+    assert_eq!(schema["properties"]["f"], *expected, "{definition}");
 }
 
-fn check_fault(definition: Value, path: &str, message: &str) {
+fn check_fault(definition: &Value, path: &str, message: &str) {
     let faults = expand(&json!({"f": definition}), &types()).unwrap_err();
     let found = faults.as_slice().iter().any(|fault| fault.path == path && fault.message.contains(message));
     assert!(found, "{definition}: {faults}");
@@ -24,24 +24,24 @@ fn types() -> Value {
 
 #[test]
 fn simple_types_are_those_of_openapi() {
-    check("string", json!({"type": "string"}));
-    check(" integer ", json!({"type": "integer"}));
-    check("boolean", json!({"type": "boolean"}));
-    check("float", json!({"type": "number"}));
-    check("number", json!({"type": "number"}));
-    check("object", json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}));
+    check("string", &json!({"type": "string"}));
+    check(" integer ", &json!({"type": "integer"}));
+    check("boolean", &json!({"type": "boolean"}));
+    check("float", &json!({"type": "number"}));
+    check("number", &json!({"type": "number"}));
+    check("object", &json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}));
 }
 
 #[test]
 fn lists_and_maps_can_be_nested() {
-    check("[]string", json!({"type": "array", "items": {"type": "string"}}));
+    check("[]string", &json!({"type": "array", "items": {"type": "string"}}));
     check(
         "map[string][]integer",
-        json!({"type": "object", "additionalProperties": {"type": "array", "items": {"type": "integer"}}}),
+        &json!({"type": "object", "additionalProperties": {"type": "array", "items": {"type": "integer"}}}),
     );
     check(
         "[]map[string]Name",
-        json!({"type": "array", "items": {
+        &json!({"type": "array", "items": {
             "type": "object",
             "additionalProperties": {"type": "string", "minLength": 2},
         }}),
@@ -58,10 +58,10 @@ fn custom_types_are_written_out() {
         },
         "required": ["name"],
     });
-    check("Person", person.clone());
+    check("Person", &person);
     check(
         "Team | description=\"who does it\"",
-        json!({
+        &json!({
             "type": "object",
             "description": "who does it",
             "properties": {"lead": person, "members": {"type": "array", "items": person}},
@@ -73,26 +73,26 @@ fn custom_types_are_written_out() {
 fn markers_become_keywords() {
     check(
         r#"string | default="a b" description="it's | \"quoted\"" minLength=1 maxLength=5"#,
-        json!({"type": "string", "default": "a b", "description": "it's | \"quoted\"", "minLength": 1, "maxLength": 5}),
+        &json!({"type": "string", "default": "a b", "description": "it's | \"quoted\"", "minLength": 1, "maxLength": 5}),
     );
     check(
         "integer|minimum=-1 | maximum=3|default=0",
-        json!({"type": "integer", "minimum": -1, "maximum": 3, "default": 0}),
+        &json!({"type": "integer", "minimum": -1, "maximum": 3, "default": 0}),
     );
-    check("float | minimum=0.5", json!({"type": "number", "minimum": 0.5}));
-    check(r#"string | enum="a, b" default=b"#, json!({"type": "string", "enum": ["a", "b"], "default": "b"}));
-    check(r#"integer | enum="1,2""#, json!({"type": "integer", "enum": [1, 2]}));
+    check("float | minimum=0.5", &json!({"type": "number", "minimum": 0.5}));
+    check(r#"string | enum="a, b" default=b"#, &json!({"type": "string", "enum": ["a", "b"], "default": "b"}));
+    check(r#"integer | enum="1,2""#, &json!({"type": "integer", "enum": [1, 2]}));
     check(
         "[]string | minItems=1 maxItems=2 uniqueItems=true",
-        json!({"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2, "x-kubernetes-list-type": "set"}),
+        &json!({"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2, "x-kubernetes-list-type": "set"}),
     );
     check(
         "[]Person | uniqueItems=false",
-        expand(&json!({"f": "[]Person"}), &types()).unwrap().schema["properties"]["f"].clone(),
+        &expand(&json!({"f": "[]Person"}), &types()).unwrap().schema["properties"]["f"],
     );
     check(
         "string | immutable=true",
-        json!({"type": "string", "x-kubernetes-validations": [
+        &json!({"type": "string", "x-kubernetes-validations": [
             {"rule": "self == oldSelf", "message": "the field is immutable"},
         ]}),
     );
@@ -100,22 +100,22 @@ fn markers_become_keywords() {
 
 #[test]
 fn patterns_may_be_escaped_once_or_twice() {
-    check(r#"string | pattern="^\w+\.\w$""#, json!({"type": "string", "pattern": r"^\w+\.\w$"}));
-    check(r#"string | pattern="^\\w+$""#, json!({"type": "string", "pattern": r"^\w+$"}));
+    check(r#"string | pattern="^\w+\.\w$""#, &json!({"type": "string", "pattern": r"^\w+\.\w$"}));
+    check(r#"string | pattern="^\\w+$""#, &json!({"type": "string", "pattern": r"^\w+$"}));
 }
 
 #[test]
 fn defaults_have_the_type_of_their_field() {
     check(
         "[]integer | default=[80, 443]",
-        json!({"type": "array", "items": {"type": "integer"}, "default": [80, 443]}),
+        &json!({"type": "array", "items": {"type": "integer"}, "default": [80, 443]}),
     );
     check(
         r#"map[string]string | default={"a": "b }"}"#,
-        json!({"type": "object", "additionalProperties": {"type": "string"}, "default": {"a": "b }"}}),
+        &json!({"type": "object", "additionalProperties": {"type": "string"}, "default": {"a": "b }"}}),
     );
-    check(r#"boolean | default="true""#, json!({"type": "boolean", "default": true}));
-    check("string | default=1.25", json!({"type": "string", "default": "1.25"}));
+    check(r#"boolean | default="true""#, &json!({"type": "boolean", "default": true}));
+    check("string | default=1.25", &json!({"type": "string", "default": "1.25"}));
 }
 
 #[test]
@@ -152,31 +152,31 @@ fn marked_fields_are_columns_also_inside_of_types() {
 
 #[test]
 fn faults_name_their_field() {
-    check_fault(json!("strin"), "spec.f", "no type \"strin\"");
-    check_fault(json!("str ing"), "spec.f", "is no type");
-    check_fault(json!("[]"), "spec.f", "does not say of what");
-    check_fault(json!("map[integer]string"), "spec.f", "keys of a map");
-    check_fault(json!("map[string"), "spec.f", "lacks a `]`");
-    check_fault(json!(7), "spec.f", "a field is a type");
-    check_fault(json!({"a": {"b": "nope"}}), "spec.f.a.b", "no type");
-    check_fault(json!({"a/b": ""}), "spec.f[\"a/b\"]", "there is no type");
-    check_fault(json!("string | minimum=1"), "spec.f", "minimum: this is for integer and number");
-    check_fault(json!("integer | default=x"), "spec.f", "not an integer");
-    check_fault(json!("integer | default=1.5"), "spec.f", "not an integer");
-    check_fault(json!("integer | default=0 minimum=1"), "spec.f", "beyond minimum or maximum");
-    check_fault(json!("string | enum=\"a,b\" default=c"), "spec.f", "not among");
-    check_fault(json!("string | enum=\"a,,b\""), "spec.f", "an option is empty");
-    check_fault(json!("string | enum=\"a,a\""), "spec.f", "twice");
-    check_fault(json!("string | pattern=\"(\""), "spec.f", "no regular expression");
-    check_fault(json!("string | pattern=\"a"), "spec.f", "quote is not closed");
-    check_fault(json!("string | colour=red"), "spec.f", "colour: there is no such marker");
-    check_fault(json!("string | required"), "spec.f", "has no value");
-    check_fault(json!("string | required=yes"), "spec.f", "neither true nor false");
-    check_fault(json!("string | required=true required=true"), "spec.f", "twice");
-    check_fault(json!("integer | minimum=3 maximum=2"), "spec.f", "minimum is more than maximum");
-    check_fault(json!("[]Person | uniqueItems=true"), "spec.f", "told apart");
-    check_fault(json!("[]integer | default=[\"a\"]"), "spec.f", "not an integer");
-    check_fault(json!("Person | default={}"), "spec.f", "it lacks name");
+    check_fault(&json!("strin"), "spec.f", "no type \"strin\"");
+    check_fault(&json!("str ing"), "spec.f", "is no type");
+    check_fault(&json!("[]"), "spec.f", "does not say of what");
+    check_fault(&json!("map[integer]string"), "spec.f", "keys of a map");
+    check_fault(&json!("map[string"), "spec.f", "lacks a `]`");
+    check_fault(&json!(7), "spec.f", "a field is a type");
+    check_fault(&json!({"a": {"b": "nope"}}), "spec.f.a.b", "no type");
+    check_fault(&json!({"a/b": ""}), "spec.f[\"a/b\"]", "there is no type");
+    check_fault(&json!("string | minimum=1"), "spec.f", "minimum: this is for integer and number");
+    check_fault(&json!("integer | default=x"), "spec.f", "not an integer");
+    check_fault(&json!("integer | default=1.5"), "spec.f", "not an integer");
+    check_fault(&json!("integer | default=0 minimum=1"), "spec.f", "beyond minimum or maximum");
+    check_fault(&json!("string | enum=\"a,b\" default=c"), "spec.f", "not among");
+    check_fault(&json!("string | enum=\"a,,b\""), "spec.f", "an option is empty");
+    check_fault(&json!("string | enum=\"a,a\""), "spec.f", "twice");
+    check_fault(&json!("string | pattern=\"(\""), "spec.f", "no regular expression");
+    check_fault(&json!("string | pattern=\"a"), "spec.f", "quote is not closed");
+    check_fault(&json!("string | colour=red"), "spec.f", "colour: there is no such marker");
+    check_fault(&json!("string | required"), "spec.f", "has no value");
+    check_fault(&json!("string | required=yes"), "spec.f", "neither true nor false");
+    check_fault(&json!("string | required=true required=true"), "spec.f", "twice");
+    check_fault(&json!("integer | minimum=3 maximum=2"), "spec.f", "minimum is more than maximum");
+    check_fault(&json!("[]Person | uniqueItems=true"), "spec.f", "told apart");
+    check_fault(&json!("[]integer | default=[\"a\"]"), "spec.f", "not an integer");
+    check_fault(&json!("Person | default={}"), "spec.f", "it lacks name");
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn a_web_app_is_made_in_order_and_without_its_ingress() {
     let graph = graph(WEB_APP);
     let spec =
         json!({"name": "shop", "image": "nginx", "replicas": 2, "ingress": {"enabled": false, "host": "h"}, "env": []});
-    let mut cluster = Cluster::new(&graph, spec);
+    let mut cluster = Cluster::new(&graph, &spec);
     let plan = cluster.reconcile();
     assert_eq!(applied(&plan), ["shop"]);
     let deployment = &plan.apply[0].object;
@@ -60,7 +60,7 @@ fn an_ingress_that_is_wanted_comes_last() {
     let graph = graph(WEB_APP);
     let env = json!([{"name": "A", "value": "b"}]);
     let spec = json!({"name": "shop", "image": "i", "replicas": 1, "ingress": {"enabled": true, "host": "shop.org"}, "env": env});
-    let mut cluster = Cluster::new(&graph, spec);
+    let mut cluster = Cluster::new(&graph, &spec);
     cluster.reconcile();
     cluster.status("deployment", &json!({"availableReplicas": 1}));
     let plan = cluster.settle();
@@ -99,7 +99,7 @@ resources:
         level: ${platform.data.?level.orValue("info")}
 "#,
     );
-    let mut cluster = Cluster::new(&graph, json!({"config": "eu"}));
+    let mut cluster = Cluster::new(&graph, &json!({"config": "eu"}));
     let plan = cluster.reconcile();
     assert_eq!(
         (plan.read[0].namespace.as_deref(), &plan.read[0].which),
@@ -147,7 +147,7 @@ resources:
         count: ${string(size(configs))}
 "#,
     );
-    let cluster = Cluster::new(&graph, json!({"team": "a"}));
+    let cluster = Cluster::new(&graph, &json!({"team": "a"}));
     let plan = cluster.plan();
     let selector = json!({"matchExpressions": [{"key": "team", "operator": "In", "values": ["a"]}]});
     assert_eq!(plan.read[0].which, Which::Selected(selector));
@@ -186,7 +186,7 @@ resources:
 #[test]
 fn a_collection_is_ready_when_each_object_is() {
     let graph = graph(WORKERS);
-    let mut cluster = Cluster::new(&graph, json!({"workers": ["bob", "alice"]}));
+    let mut cluster = Cluster::new(&graph, &json!({"workers": ["bob", "alice"]}));
     let plan = cluster.reconcile();
     assert_eq!(applied(&plan), ["shop-bob", "shop-alice"]);
     assert_eq!(plan.apply.iter().map(|desired| desired.position).collect::<Vec<_>>(), [0, 1]);
@@ -205,7 +205,7 @@ fn a_collection_is_ready_when_each_object_is() {
 #[test]
 fn a_collection_follows_its_list_and_may_be_empty() {
     let graph = graph(WORKERS);
-    let mut cluster = Cluster::new(&graph, json!({"workers": ["a", "b"]}));
+    let mut cluster = Cluster::new(&graph, &json!({"workers": ["a", "b"]}));
     cluster.reconcile();
     cluster.status("pods", &json!({"phase": "Running"}));
     cluster.settle();
@@ -235,15 +235,15 @@ resources:
       data: {region: "${region}", tier: "${tier}"}
 "#,
     );
-    let cluster = Cluster::new(&graph, json!({"regions": ["us", "eu"], "tiers": ["web", "api", "db"]}));
+    let cluster = Cluster::new(&graph, &json!({"regions": ["us", "eu"], "tiers": ["web", "api", "db"]}));
     assert_eq!(applied(&cluster.plan()), ["us-web", "us-api", "us-db", "eu-web", "eu-api", "eu-db"]);
     assert_eq!(cluster.plan().apply[4].object["data"], json!({"region": "eu", "tier": "api"}));
-    let none = Cluster::new(&graph, json!({"regions": ["us"], "tiers": []})).plan();
+    let none = Cluster::new(&graph, &json!({"regions": ["us"], "tiers": []})).plan();
     assert!(none.apply.is_empty() && none.is_ready);
-    let same = Cluster::new(&graph, json!({"regions": ["a", "a"], "tiers": ["b"]})).plan();
+    let same = Cluster::new(&graph, &json!({"regions": ["a", "a"], "tiers": ["b"]})).plan();
     assert!(waiting(&same)[0].contains("makes ConfigMap a-b twice"), "{:?}", waiting(&same));
     let many: Vec<_> = (0..40).map(|n| n.to_string()).collect();
-    let many = Cluster::new(&graph, json!({"regions": many, "tiers": many})).plan();
+    let many = Cluster::new(&graph, &json!({"regions": many, "tiers": many})).plan();
     assert!(waiting(&many)[0].contains("more than 1000 objects"));
 }
 
@@ -271,7 +271,7 @@ resources:
     );
     let databases =
         json!([{"name": "a", "storage": "1Gi"}, {"name": "b", "storage": ""}, {"name": "c", "storage": "2Gi"}]);
-    let mut cluster = Cluster::new(&graph, json!({"databases": databases}));
+    let mut cluster = Cluster::new(&graph, &json!({"databases": databases}));
     assert_eq!(applied(&cluster.reconcile()), ["a", "c"]);
     let plan = cluster.reconcile();
     assert!(matches!(plan.waiting[0].reason, WaitReason::Unresolved(_)), "no endpoint yet");
@@ -293,7 +293,7 @@ resources:
   - {id: d, template: {apiVersion: v1, kind: ConfigMap, metadata: {name: d}}}
 "#,
     );
-    let mut cluster = Cluster::new(&graph, json!({"on": false}));
+    let mut cluster = Cluster::new(&graph, &json!({"on": false}));
     let plan = cluster.settle();
     assert_eq!((plan.skipped, cluster.names()), (["a", "b", "c"].map(String::from).into(), vec!["d/d".into()]));
     assert!(plan.is_ready);
@@ -313,7 +313,7 @@ resources:
   - {id: note, includeWhen: ["${db.status.port > 1}"], template: {apiVersion: v1, kind: ConfigMap, metadata: {name: note}}}
 "#,
     );
-    let mut cluster = Cluster::new(&graph, json!({}));
+    let mut cluster = Cluster::new(&graph, &json!({}));
     cluster.reconcile();
     let plan = cluster.reconcile();
     assert!(waiting(&plan)[0].contains("resources[1].includeWhen[0]"), "{:?}", waiting(&plan));
@@ -339,7 +339,7 @@ resources:
     template: {apiVersion: apps/v1, kind: Deployment, metadata: {name: d}}
 "#,
     );
-    let mut cluster = Cluster::new(&graph, json!({}));
+    let mut cluster = Cluster::new(&graph, &json!({}));
     cluster.reconcile();
     cluster.status("d", &json!({"availableReplicas": 1, "observedGeneration": 1}));
     cluster.objects[0].1["metadata"]["generation"] = 2.into();
@@ -358,7 +358,7 @@ resources:
   - {id: b, template: {apiVersion: v1, kind: ConfigMap, metadata: {name: "${a.metadata.name}b"}}}
 "#,
     );
-    let mut cluster = Cluster::new(&graph, json!({}));
+    let mut cluster = Cluster::new(&graph, &json!({}));
     cluster.settle();
     let observed = cluster.observed();
     let plan = graph
@@ -371,7 +371,7 @@ resources:
 #[test]
 fn an_instance_without_what_it_needs_waits_and_says_where() {
     let graph = graph(WEB_APP);
-    let plan = Cluster::new(&graph, json!({"ingress": {"enabled": "yes"}})).plan();
+    let plan = Cluster::new(&graph, &json!({"ingress": {"enabled": "yes"}})).plan();
     assert!(plan.apply.is_empty() && !plan.is_ready);
     assert!(waiting(&plan)[0].contains("resources[2].template."), "{:?}", waiting(&plan));
     let observed = Observed::new();

@@ -24,7 +24,7 @@ resources:
 #[test]
 fn what_is_left_out_is_removed_from_the_top_down() {
     let graph = chain();
-    let mut cluster = Cluster::new(&graph, json!({"on": true, "name": "a"}));
+    let mut cluster = Cluster::new(&graph, &json!({"on": true, "name": "a"}));
     cluster.settle();
     assert_eq!(cluster.objects.len(), 3);
     cluster.instance["spec"]["on"] = false.into();
@@ -38,7 +38,7 @@ fn what_is_left_out_is_removed_from_the_top_down() {
 #[test]
 fn a_new_name_is_made_and_the_old_one_removed() {
     let graph = chain();
-    let mut cluster = Cluster::new(&graph, json!({"on": true, "name": "a"}));
+    let mut cluster = Cluster::new(&graph, &json!({"on": true, "name": "a"}));
     cluster.settle();
     cluster.instance["spec"]["name"] = "b".into();
     let plan = cluster.reconcile();
@@ -51,7 +51,7 @@ fn a_new_name_is_made_and_the_old_one_removed() {
 #[test]
 fn what_waits_is_kept() {
     let graph = chain();
-    let mut cluster = Cluster::new(&graph, json!({"on": true, "name": "a"}));
+    let mut cluster = Cluster::new(&graph, &json!({"on": true, "name": "a"}));
     cluster.settle();
     cluster.instance["spec"] = json!({"on": true});
     let plan = cluster.plan();
@@ -66,7 +66,7 @@ fn a_renamed_resource_keeps_its_object() {
     let old = graph(
         "schema: {apiVersion: v1, kind: App}\nresources: [{id: old, template: {apiVersion: v1, kind: ConfigMap, metadata: {name: x}}}]",
     );
-    let mut cluster = Cluster::new(&old, json!({}));
+    let mut cluster = Cluster::new(&old, &json!({}));
     cluster.settle();
     let new = graph(
         r#"
@@ -92,7 +92,7 @@ fn what_becomes_somebody_elses_is_let_go() {
     let made = graph(
         "schema: {apiVersion: v1, kind: App}\nresources: [{id: x, template: {apiVersion: v1, kind: ConfigMap, metadata: {name: x}}}]",
     );
-    let mut cluster = Cluster::new(&made, json!({}));
+    let mut cluster = Cluster::new(&made, &json!({}));
     cluster.settle();
     let foreign = graph(
         "schema: {apiVersion: v1, kind: App}\nresources: [{id: x, externalRef: {apiVersion: v1, kind: ConfigMap, metadata: {name: x}}}]",
@@ -105,7 +105,7 @@ fn what_becomes_somebody_elses_is_let_go() {
 #[test]
 fn what_is_being_deleted_is_not_made_before_it_is_gone() {
     let graph = chain();
-    let mut cluster = Cluster::new(&graph, json!({"on": true, "name": "a"}));
+    let mut cluster = Cluster::new(&graph, &json!({"on": true, "name": "a"}));
     cluster.settle();
     cluster.objects[0].1["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
     let plan = cluster.plan();
@@ -125,7 +125,7 @@ resources:
   - {id: b, template: {apiVersion: v1, kind: ConfigMap, metadata: {name: x, namespace: team-a}}}
 "#,
     );
-    let plan = Cluster::new(&graph, json!({})).plan();
+    let plan = Cluster::new(&graph, &json!({})).plan();
     assert_eq!(plan.apply.len(), 1);
     assert!(waiting(&plan)[1].contains("ConfigMap x is already made by a"), "{:?}", waiting(&plan));
 }
