@@ -99,6 +99,14 @@ impl Expression {
         })
     }
 
+    /// Its value among variables that are used more than once.
+    ///
+    /// # Errors
+    /// As [`Expression::evaluate`].
+    pub fn evaluate_in(&self, environment: &Environment<'_>) -> Result<Value, String> {
+        environment.0.resolve(&self.syntax).map_err(|e| e.to_string()).and_then(|value| to_json(&value))
+    }
+
     /// Whether it is true. What fails, usually because a field is not there yet, is not.
     #[must_use]
     pub fn holds(&self, scope: &Scope) -> bool {
@@ -150,18 +158,49 @@ impl Scope {
         self
     }
 
-    /// The same with the variables of another scope, whose values are shared and not copied.
-    #[must_use]
-    pub fn and(mut self, other: &Self) -> Self {
-        self.0.extend_from_slice(&other.0);
-        self
-    }
-
     /// The same with one more variable, all of whose numbers are floats.
     #[must_use]
     pub fn with_floats(mut self, name: impl Into<Cow<'static, str>>, value: &Value) -> Self {
         self.0.push((name.into(), to_cel(value, Numbers::Floats)));
         self
+    }
+}
+
+/// The values of variables, converted once for many evaluations.
+///
+/// A [`Scope`] is cheap to make, but each evaluation copies it whole.
+pub struct Environment<'p>(Context<'p>);
+
+impl Environment<'_> {
+    /// No variables.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut context = Context::default();
+        context.register_all();
+        Self(context)
+    }
+
+    /// Sets a variable.
+    pub fn insert(&mut self, name: &str, value: &Value) {
+        self.0.add_variable_from_value(name, to_cel(value, Numbers::AsTheyAre));
+    }
+
+    /// The same variables, and those that are set in it alone.
+    #[must_use]
+    pub fn inner(&self) -> Environment<'_> {
+        Environment(self.0.new_inner_scope())
+    }
+}
+
+impl Default for Environment<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Environment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").finish_non_exhaustive()
     }
 }
 

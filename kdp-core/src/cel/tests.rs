@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Expression, Scope, has_function};
+use super::{Environment, Expression, Scope, has_function};
 
 #[test]
 fn the_variables_of_an_expression_are_those_that_are_free() {
@@ -44,6 +44,18 @@ fn an_optional_selection_that_finds_nothing_is_none() {
     assert_eq!(evaluate("has(x.a.b) && !has(x.a.c)"), Ok(json!(true)));
     assert_eq!(evaluate("{?'k': x.?z, ?'b': x.a.?b}"), Ok(json!({"b": 1})));
     assert!(evaluate("x.z").is_err());
+}
+
+#[test]
+fn an_environment_serves_many_expressions() {
+    let mut outer = Environment::new();
+    outer.insert("x", &json!({"a": [1]}));
+    let mut inner = outer.inner();
+    inner.insert("y", &json!("b"));
+    let evaluate = |text: &str, among: &Environment<'_>| Expression::compile_open(text).unwrap().evaluate_in(among);
+    assert_eq!(evaluate("x.a.map(i, y)", &inner), Ok(json!(["b"])));
+    assert_eq!(evaluate("size(x.a)", &outer), Ok(json!(1)));
+    assert!(evaluate("y", &outer).is_err());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use kdp_core::cel::{Expression, Scope};
+use kdp_core::cel::{Environment, Expression};
 use serde_json::{Map, Value};
 
 use super::{
@@ -37,37 +37,37 @@ pub(crate) enum Piece {
 
 impl Template {
     /// Writes values in; fails at the first that cannot be told.
-    pub(crate) fn render(&self, scope: &Scope, at: &Path<'_>) -> Result<Value, Fault> {
+    pub(crate) fn render(&self, among: &Environment<'_>, at: &Path<'_>) -> Result<Value, Fault> {
         Ok(match self {
             Self::Plain(value) => value.clone(),
-            Self::Cel(expression) => expression.evaluate(scope).map_err(|message| Fault::new(at, message))?,
-            Self::Text(pieces) => render_text(pieces, scope).map_err(|message| Fault::new(at, message))?.into(),
+            Self::Cel(expression) => expression.evaluate_in(among).map_err(|message| Fault::new(at, message))?,
+            Self::Text(pieces) => render_text(pieces, among).map_err(|message| Fault::new(at, message))?.into(),
             Self::Object(fields) => {
-                let render = |(name, field): &(String, Self)| Ok((name.clone(), field.render(scope, &at.field(name))?));
+                let render = |(name, field): &(String, Self)| Ok((name.clone(), field.render(among, &at.field(name))?));
                 Value::Object(fields.iter().map(render).collect::<Result<_, _>>()?)
             }
             Self::List(items) => {
-                let render = |(position, item): (usize, &Self)| item.render(scope, &at.index(position));
+                let render = |(position, item): (usize, &Self)| item.render(among, &at.index(position));
                 items.iter().enumerate().map(render).collect::<Result<_, _>>()?
             }
         })
     }
 
     /// Writes in what can be told and leaves out the fields that cannot, and the objects in which none can.
-    pub(crate) fn render_known(&self, scope: &Scope) -> Option<Value> {
+    pub(crate) fn render_known(&self, among: &Environment<'_>) -> Option<Value> {
         match self {
             Self::Plain(value) => Some(value.clone()),
-            Self::Cel(expression) => expression.evaluate(scope).ok().filter(|value| !value.is_null()),
-            Self::Text(pieces) => render_text(pieces, scope).ok().map(Value::from),
+            Self::Cel(expression) => expression.evaluate_in(among).ok().filter(|value| !value.is_null()),
+            Self::Text(pieces) => render_text(pieces, among).ok().map(Value::from),
             Self::Object(fields) => {
                 let known: Map<_, _> = fields
                     .iter()
-                    .filter_map(|(name, field)| Some((name.clone(), field.render_known(scope)?)))
+                    .filter_map(|(name, field)| Some((name.clone(), field.render_known(among)?)))
                     .collect();
                 (!known.is_empty() || fields.is_empty()).then_some(Value::Object(known))
             }
             // A list with gaps would shift its elements.
-            Self::List(items) => items.iter().map(|item| item.render_known(scope)).collect(),
+            Self::List(items) => items.iter().map(|item| item.render_known(among)).collect(),
         }
     }
 
@@ -92,12 +92,12 @@ impl Template {
     }
 }
 
-fn render_text(pieces: &[Piece], scope: &Scope) -> Result<String, String> {
+fn render_text(pieces: &[Piece], among: &Environment<'_>) -> Result<String, String> {
     let mut text = String::new();
     for piece in pieces {
         match piece {
             Piece::Plain(plain) => text.push_str(plain),
-            Piece::Cel(expression) => match expression.evaluate(scope)? {
+            Piece::Cel(expression) => match expression.evaluate_in(among)? {
                 Value::String(value) => text.push_str(&value),
                 value @ (Value::Number(_) | Value::Bool(_)) => text.push_str(&value.to_string()),
                 value => return Err(format!("{value} cannot be part of a text")),

@@ -1,6 +1,6 @@
 //! The objects of one resource, rendered.
 
-use kdp_core::cel::Scope;
+use kdp_core::cel::Environment;
 use serde_json::Value;
 
 use super::{ExternalRead, Which, identity::Identity};
@@ -17,11 +17,11 @@ const MAX_OBJECTS: usize = 1000;
 pub(super) fn objects(
     node: &Node,
     template: &Template,
-    scope: &Scope,
+    among: &Environment<'_>,
     home: &str,
     at: &Path<'_>,
 ) -> Result<Vec<(Identity, Value)>, Fault> {
-    let lists = lists(&node.for_each, scope, &at.field("forEach"))?;
+    let lists = lists(&node.for_each, among, &at.field("forEach"))?;
     let count = lists.iter().try_fold(1_usize, |count, list| count.checked_mul(list.len())).unwrap_or(usize::MAX);
     if count > MAX_OBJECTS {
         return Err(Fault::new(at, format!("it would make more than {MAX_OBJECTS} objects")));
@@ -29,7 +29,7 @@ pub(super) fn objects(
     let at = at.field("template");
     let mut objects = Vec::with_capacity(count);
     for position in 0..count {
-        let object = template.render(&elements(&node.for_each, &lists, position, scope), &at)?;
+        let object = template.render(&elements(&node.for_each, &lists, position, among), &at)?;
         let identity = identity(&object, home, &at)?;
         if objects.iter().any(|(known, _)| *known == identity) {
             return Err(Fault::new(at, format!("it makes {} twice", name_of(&object))));
@@ -44,15 +44,15 @@ pub(super) fn read(
     node: &Node,
     which: &Template,
     namespace: Option<&Template>,
-    scope: &Scope,
+    among: &Environment<'_>,
     at: &Path<'_>,
 ) -> Result<ExternalRead, Fault> {
     let at = at.field("externalRef");
     let at = at.field("metadata");
-    let namespace = namespace.map(|namespace| text(namespace, scope, &at.field("namespace"))).transpose()?;
+    let namespace = namespace.map(|namespace| text(namespace, among, &at.field("namespace"))).transpose()?;
     let which = if node.is_collection() {
         let at = at.field("selector");
-        let selector = which.render(scope, &at)?;
+        let selector = which.render(among, &at)?;
         let is_selector = |fields: &serde_json::Map<String, Value>| {
             fields.keys().all(|field| field == "matchLabels" || field == "matchExpressions")
         };
@@ -62,7 +62,7 @@ pub(super) fn read(
         }
         Which::Selected(selector)
     } else {
-        Which::Named(text(which, scope, &at.field("name"))?)
+        Which::Named(text(which, among, &at.field("name"))?)
     };
     Ok(ExternalRead {
         id: node.id.clone(),
@@ -79,16 +79,16 @@ pub(super) fn name_of(object: &Value) -> String {
     format!("{} {}", text("/kind"), text("/metadata/name"))
 }
 
-fn text(template: &Template, scope: &Scope, at: &Path<'_>) -> Result<String, Fault> {
-    match template.render(scope, at)? {
+fn text(template: &Template, among: &Environment<'_>, at: &Path<'_>) -> Result<String, Fault> {
+    match template.render(among, at)? {
         Value::String(text) if !text.is_empty() => Ok(text),
         other => Err(Fault::new(at, format!("it is {other}, but a text is wanted"))),
     }
 }
 
-fn lists(dimensions: &[Dimension], scope: &Scope, at: &Path<'_>) -> Result<Vec<Vec<Value>>, Fault> {
+fn lists(dimensions: &[Dimension], among: &Environment<'_>, at: &Path<'_>) -> Result<Vec<Vec<Value>>, Fault> {
     let list = |(position, dimension): (usize, &Dimension)| {
-        match dimension.list.evaluate(scope) {
+        match dimension.list.evaluate_in(among) {
             Ok(Value::Array(items)) => Ok(items),
             Ok(other) => Err(format!("it is {other}, but a list is wanted")),
             Err(message) => Err(message),
@@ -98,15 +98,20 @@ fn lists(dimensions: &[Dimension], scope: &Scope, at: &Path<'_>) -> Result<Vec<V
     dimensions.iter().enumerate().map(list).collect()
 }
 
-/// The scope of one combination; the last list goes round fastest.
-fn elements(dimensions: &[Dimension], lists: &[Vec<Value>], position: usize, scope: &Scope) -> Scope {
-    let mut scope = scope.clone();
+/// The variables of one combination; the last list goes round fastest.
+fn elements<'p>(
+    dimensions: &[Dimension],
+    lists: &[Vec<Value>],
+    position: usize,
+    among: &'p Environment<'_>,
+) -> Environment<'p> {
+    let mut elements = among.inner();
     let mut rest = position;
     for (dimension, list) in dimensions.iter().zip(lists).rev() {
-        scope = scope.with(dimension.name.clone(), &list[rest % list.len()]);
+        elements.insert(&dimension.name, &list[rest % list.len()]);
         rest /= list.len();
     }
-    scope
+    elements
 }
 
 fn identity(object: &Value, home: &str, at: &Path<'_>) -> Result<Identity, Fault> {

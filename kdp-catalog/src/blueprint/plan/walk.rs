@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use kdp_core::cel::Scope;
+use kdp_core::cel::Environment;
 use serde_json::{Value, json};
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::blueprint::{
     fault::Fault,
-    graph::{Graph, Node, Source, Template},
+    graph::{Condition, Graph, Node, Source, Template},
     path::Path,
 };
 
@@ -34,11 +34,9 @@ struct Walk<'p> {
     situation: &'p Situation<'p>,
     /// The namespace of the instance.
     home: &'p str,
-    /// The variable `schema`.
-    schema: Scope,
+    /// What CEL sees: the instance, and each resource that was seen.
+    variables: Environment<'static>,
     states: Vec<State>,
-    /// What CEL sees of each resource that was seen.
-    values: Vec<Option<Scope>>,
     /// Who makes an object, by position.
     makers: BTreeMap<Identity, usize>,
     /// Somebody else's objects.
@@ -54,13 +52,14 @@ pub(super) fn plan(graph: &Graph, situation: &Situation<'_>) -> Plan {
     let schema = json!({
         "apiVersion": field("apiVersion"), "kind": field("kind"), "metadata": object("metadata"), "spec": object("spec"),
     });
+    let mut variables = Environment::new();
+    variables.insert("schema", &schema);
     let mut walk = Walk {
         graph,
         situation,
         home: instance.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default(),
-        schema: Scope::new().with("schema", &schema),
+        variables,
         states: vec![State::Unknown; graph.nodes.len()],
-        values: vec![None; graph.nodes.len()],
         makers: BTreeMap::new(),
         foreign: BTreeSet::new(),
         plan: Plan { is_ready: true, ..Plan::default() },
@@ -85,7 +84,8 @@ impl<'p> Walk<'p> {
             Ok(Some(reason @ WaitReason::Unhealthy(_))) => (State::Ready, reason),
             Ok(Some(reason)) => (State::Known, reason),
             Err(reason) => {
-                self.values[position] = self.last_seen(node);
+                let seen = self.seen_in_order(node);
+                self.insert(node, &seen);
                 (State::Unknown, reason)
             }
         };
@@ -100,7 +100,7 @@ impl<'p> Walk<'p> {
         node.dependencies.iter().any(is(State::Skipped))
             || node.include_when.iter().any(|condition| {
                 condition.uses.iter().all(is(State::Ready))
-                    && condition.expression.evaluate(&self.scope(&condition.uses)) == Ok(Value::Bool(false))
+                    && condition.expression.evaluate_in(&self.variables) == Ok(Value::Bool(false))
             })
     }
 
@@ -116,20 +116,19 @@ impl<'p> Walk<'p> {
         let at = list.index(position);
         let conditions = at.field("includeWhen");
         for (number, condition) in node.include_when.iter().enumerate() {
-            let fault = match condition.expression.evaluate(&self.scope(&condition.uses)) {
+            let fault = match condition.expression.evaluate_in(&self.variables) {
                 Ok(Value::Bool(true)) => continue,
                 Ok(other) => format!("it is {other}, but a boolean is wanted"),
                 Err(message) => message,
             };
             return Err(WaitReason::Unresolved(Fault::new(conditions.index(number), fault)));
         }
-        let scope = self.scope(&node.dependencies);
         match &node.source {
-            Source::Made(template) => self.make(position, node, template, &scope, &at),
+            Source::Made(template) => self.make(position, node, template, &at),
             Source::Named { name: which, namespace } | Source::Selected { selector: which, namespace } => {
-                let read =
-                    desired::read(node, which, namespace.as_ref(), &scope, &at).map_err(WaitReason::Unresolved)?;
-                Ok(self.look(position, node, read))
+                let read = desired::read(node, which, namespace.as_ref(), &self.variables, &at)
+                    .map_err(WaitReason::Unresolved)?;
+                Ok(self.look(node, read))
             }
         }
     }
@@ -139,10 +138,10 @@ impl<'p> Walk<'p> {
         position: usize,
         node: &'p Node,
         template: &Template,
-        scope: &Scope,
         at: &Path<'_>,
     ) -> Result<Option<WaitReason>, WaitReason> {
-        let objects = desired::objects(node, template, scope, self.home, at).map_err(WaitReason::Unresolved)?;
+        let objects =
+            desired::objects(node, template, &self.variables, self.home, at).map_err(WaitReason::Unresolved)?;
         if let Some((other, object)) = objects.iter().find_map(|(id, object)| Some((self.makers.get(id)?, object))) {
             let message = format!("{} is already made by {}", name_of(object), self.graph.nodes[*other].id);
             return Err(WaitReason::Unresolved(Fault::new(at.field("template"), message)));
@@ -164,13 +163,12 @@ impl<'p> Walk<'p> {
             }
             found.extend(seen);
         }
-        self.values[position] = value(node, &found);
+        self.insert(node, &found);
         Ok(reason.or_else(|| self.unreadiness(node, &found)))
     }
 
-    fn look(&mut self, position: usize, node: &'p Node, read: ExternalRead) -> Option<WaitReason> {
-        let mut found: Vec<_> = self.seen(node).collect();
-        found.sort_by_cached_key(|object| Identity::of_object(object, self.home));
+    fn look(&mut self, node: &'p Node, read: ExternalRead) -> Option<WaitReason> {
+        let mut found = self.seen_in_order(node);
         let missing = match &read.which {
             Which::Named(name) => {
                 let namespace = read.namespace.as_deref();
@@ -185,7 +183,9 @@ impl<'p> Walk<'p> {
             }
         };
         self.plan.read.push(read);
-        self.values[position] = missing.is_none().then(|| value(node, &found)).flatten();
+        if missing.is_none() {
+            self.insert(node, &found);
+        }
         let terminating = || match found.as_slice() {
             [object] if !node.is_collection() && is_terminating(object) => {
                 Some(WaitReason::Terminating(name_of(object)))
@@ -197,7 +197,6 @@ impl<'p> Walk<'p> {
 
     /// Why objects that are there are not ready.
     fn unreadiness(&self, node: &Node, objects: &[&Value]) -> Option<WaitReason> {
-        let variable = if node.is_collection() { "each" } else { node.id.as_str() };
         objects.iter().find_map(|object| {
             let name = name_of(object);
             if node.ready_when.is_empty() {
@@ -208,15 +207,18 @@ impl<'p> Walk<'p> {
                 let condition = "status.observedGeneration == metadata.generation".into();
                 return Some(WaitReason::NotReady { object: name, condition });
             }
-            let scope = Scope::new().with(variable.to_owned(), object);
-            let broken = node.ready_when.iter().find(|condition| !condition.expression.holds(&scope))?;
+            let mut variables = self.variables.inner();
+            if node.is_collection() {
+                variables.insert("each", object);
+            }
+            let holds = |condition: &&Condition| condition.expression.evaluate_in(&variables) == Ok(Value::Bool(true));
+            let broken = node.ready_when.iter().find(|condition| !holds(condition))?;
             Some(WaitReason::NotReady { object: name, condition: broken.text.clone() })
         })
     }
 
     fn finish(mut self) -> Plan {
-        let scope = self.values.iter().flatten().fold(self.schema.clone(), Scope::and);
-        self.plan.status = self.graph.status.render_known(&scope).unwrap_or_else(|| json!({}));
+        self.plan.status = self.graph.status.render_known(&self.variables).unwrap_or_else(|| json!({}));
         // Two resources may have made the same object one after the other; it is stale when both are done with it.
         let mut rest = BTreeMap::<_, (&InventoryEntry, bool)>::new();
         for entry in self.situation.inventory {
@@ -247,30 +249,25 @@ impl<'p> Walk<'p> {
         is_decided && !nodes().any(could_be)
     }
 
-    /// The variables for an expression that uses these nodes.
-    fn scope(&self, nodes: &[usize]) -> Scope {
-        nodes.iter().filter_map(|&node| self.values[node].as_ref()).fold(self.schema.clone(), Scope::and)
-    }
-
     fn seen(&self, node: &Node) -> impl Iterator<Item = &'p Value> {
         self.situation.observed.of(&node.id).unwrap_or_default().iter()
     }
 
-    /// What was seen of a resource of which nothing else is known.
-    fn last_seen(&self, node: &Node) -> Option<Scope> {
-        let mut found: Vec<_> = self.seen(node).collect();
-        found.sort_by_cached_key(|object| Identity::of_object(object, self.home));
-        value(node, &found)
+    /// What was seen, in an order that does not depend on who looked.
+    fn seen_in_order(&self, node: &Node) -> Vec<&'p Value> {
+        let mut seen: Vec<_> = self.seen(node).collect();
+        seen.sort_by_cached_key(|object| Identity::of_object(object, self.home));
+        seen
     }
-}
 
-/// What CEL sees of a resource; none when it is one object that was not seen.
-fn value(node: &Node, found: &[&Value]) -> Option<Scope> {
-    let scope = Scope::new();
-    if node.is_collection() {
-        return Some(scope.with(node.id.clone(), &found.iter().copied().cloned().collect()));
+    /// Lets CEL see a resource, which is a list, or an object if there is one.
+    fn insert(&mut self, node: &Node, found: &[&Value]) {
+        if node.is_collection() {
+            self.variables.insert(&node.id, &found.iter().copied().cloned().collect());
+        } else if let Some(object) = found.first() {
+            self.variables.insert(&node.id, object);
+        }
     }
-    found.first().map(|object| scope.with(node.id.clone(), object))
 }
 
 fn entry(node: &Node, object: &Value, wave: u32) -> InventoryEntry {
