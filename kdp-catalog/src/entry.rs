@@ -90,6 +90,20 @@ pub struct Bound {
 }
 
 impl CatalogEntry {
+    /// An entry of which nothing is known but where it is.
+    #[must_use]
+    pub fn at(location: ExportLocation) -> Self {
+        Self {
+            name: location.name.clone(),
+            labels: BTreeMap::new(),
+            export: location,
+            details: None,
+            may_bind: false,
+            claims: Vec::new(),
+            bound: None,
+        }
+    }
+
     /// What `visibility` and `may_bind` leave of a service, its export and the export's schemas.
     ///
     /// `None` when nothing of it may be seen.

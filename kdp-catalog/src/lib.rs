@@ -27,14 +27,29 @@ pub mod blueprint;
 mod catalog;
 mod controller;
 mod entry;
+mod environment;
 mod export;
+pub mod lifecycle;
+mod offering;
+mod placement;
+pub mod portal;
+pub mod provision;
+mod release;
+pub mod resolution;
+pub mod score;
 mod service;
+mod shelving;
 
 pub use binding::{ClaimPolicy, Remaining, Unbound, WhenInUse, bind, unbind};
 pub use catalog::Catalog;
 pub use controller::ServiceController;
 pub use entry::{Bound, CatalogEntry, Details, OfferedKind, OfferedVersion};
+pub use environment::{Environment, EnvironmentParameters, EnvironmentSpec};
 pub use export::ExportLocation;
+pub use offering::{Criteria, Deadlines, GroupKind, Offering, OfferingSpec, OfferingStatus, Plan, ProviderBinding};
+pub use placement::{AntiAffinity, Placement, PlacementSpec, Preference, ServiceCluster};
+pub use release::{Release, ReleaseSpec};
 pub use service::{
     CatalogMetadata, ConfigMapKey, Logo, SecretReference, Service, ServiceSpec, ServiceStatus, install_service_crd,
 };
+pub use shelving::{OfferingController, install_catalog_crds, install_environment_crd};

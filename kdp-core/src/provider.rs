@@ -132,6 +132,17 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
         Err(Error::new(ErrorKind::Unsupported, "act on", &order.id, message))
     }
 
+    /// Whether it wants to [recall](Self::recall) all orders before it begins; it does not by default.
+    fn counts_orders(&self) -> bool {
+        false
+    }
+
+    /// Is told what was sealed for an order, for each before anything else is asked, if it
+    /// [counts](Self::counts_orders) them. Nothing by default.
+    fn recall(&self, sealed: &Teardown) {
+        let _ = sealed;
+    }
+
     /// How much memory an operation needs while it runs; that of a request by default.
     fn weight(&self, operation: Operation) -> Weight {
         let _ = operation;
@@ -172,6 +183,14 @@ impl<P: Provider + ?Sized> Provider for Arc<P> {
 
     async fn act(&self, order: &Order, call: &ActionCall, run: &Run) -> Result<ActionOutcome, Error> {
         (**self).act(order, call, run).await
+    }
+
+    fn counts_orders(&self) -> bool {
+        (**self).counts_orders()
+    }
+
+    fn recall(&self, sealed: &Teardown) {
+        (**self).recall(sealed);
     }
 
     fn weight(&self, operation: Operation) -> Weight {

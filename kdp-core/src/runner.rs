@@ -149,8 +149,17 @@ impl Component for Runner {
             halt: halt.clone(),
         };
         let watched = orders.all()?;
+        let records = Records::new(&self.home, &self.name, fence.lease());
+        if self.provider.counts_orders() {
+            let recall = |record: record::Record| {
+                if let Some(sealed) = &record.sealed {
+                    self.provider.recall(sealed);
+                }
+            };
+            records.each(orphans::PAGE, recall).await?;
+        }
         let worker = Worker {
-            records: Records::new(&self.home, &self.name, fence.lease()),
+            records,
             name: self.name,
             provider: self.provider,
             orders,
@@ -357,9 +366,9 @@ fn matters(object: &DynamicObject) -> impl PartialEq + '_ {
     (&metadata.uid, metadata.generation, metadata.deletion_timestamp.is_some(), is_held(object), annotations)
 }
 
-/// Whether an annotation asks a runner for something.
+/// Whether an annotation asks a runner or its provider for something.
 fn is_ours(name: &str) -> bool {
-    name.starts_with("orders.kdp.k8c.io/")
+    name.split_once('/').is_some_and(|(prefix, _)| prefix.ends_with(".kdp.k8c.io"))
 }
 
 fn is_held(object: &DynamicObject) -> bool {

@@ -3,6 +3,11 @@
 
 mod binding;
 mod controller;
+mod portal;
+mod provision;
+mod score;
+mod shop;
 mod support;
+mod things;
 mod visibility;
 mod workspaces;

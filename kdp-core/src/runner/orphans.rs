@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Orders, and records, that are read at a time.
-const PAGE: u32 = 500;
+pub(super) const PAGE: u32 = 500;
 
 /// What was made for an order that is no longer there.
 ///
@@ -39,7 +39,8 @@ impl Runner {
     pub async fn orphans(&self, control_plane: SharedControlPlane) -> Result<Vec<Orphan>, Error> {
         let records = Records::new(&self.home, &self.name, Lease(u64::MAX));
         // The records first: an order that is placed meanwhile is none of theirs.
-        let kept = records.all(PAGE).await?;
+        let mut kept = Vec::new();
+        records.each(PAGE, |record| kept.push(record.id)).await?;
         let orders = self.reach.clone().through(control_plane, self.kind.clone()).all()?;
         let mut there = BTreeSet::new();
         let mut page = ListParams::default().limit(PAGE);

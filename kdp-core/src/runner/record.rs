@@ -158,25 +158,23 @@ impl Records {
         Ok(Some(Kept { record, version: secret.resource_version() }))
     }
 
-    /// The orders of all records.
-    pub(crate) async fn all(&self, page: u32) -> Result<Vec<OrderId>, Error> {
+    /// Tells of all records.
+    pub(crate) async fn each(&self, page: u32, mut tell: impl FnMut(Record)) -> Result<(), Error> {
         let op = "list the records of";
         let mut params = ListParams::default().labels(&format!("{RUNNER_LABEL}={}", self.runner)).limit(page);
-        let mut ids = Vec::new();
         loop {
             let list = self.api.list(&params).await.map_err(|e| Error::from_kube(op, &self.runner, e))?;
             for secret in list.items {
                 let content = secret.data.as_ref().and_then(|data| data.get(FIELD));
                 let record = content.and_then(|content| serde_json::from_slice::<Record>(&content.0).ok());
-                let record = record.ok_or_else(|| {
+                tell(record.ok_or_else(|| {
                     let message = format!("the Secret {} in its home is damaged; restore it", secret.name_any());
                     Error::new(ErrorKind::Internal, op, &self.runner, message)
-                })?;
-                ids.push(record.id);
+                })?);
             }
             match list.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params = params.continue_token(&token),
-                None => return Ok(ids),
+                None => return Ok(()),
             }
         }
     }

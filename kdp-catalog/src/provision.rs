@@ -1,0 +1,14 @@
+#![doc = include_str!("../docs/provision.md")]
+
+mod ledger;
+mod provider;
+mod providers;
+mod sealed;
+mod surroundings;
+
+pub use self::{
+    provider::CatalogProvider,
+    providers::{ProviderMap, Providers},
+    sealed::Assignment,
+    surroundings::{Around, Surroundings, WorkspaceSurroundings},
+};

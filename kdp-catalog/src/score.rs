@@ -1,0 +1,14 @@
+#![doc = include_str!("../docs/score.md")]
+
+mod deploy;
+mod fault;
+mod needs;
+mod placeholder;
+mod workload;
+
+pub use self::{
+    deploy::{Deployment, ScoreDeployer},
+    fault::{ScoreFault, ScoreFaults},
+    needs::{EnvVar, Known, KnownOutputs, Need, Outputs, Setting, WORKLOAD, WorkloadPlan},
+    workload::{Container, Metadata, Resource, ServicePort, ServicePorts, Workload},
+};
