@@ -109,8 +109,8 @@ pub struct Plan {
     pub skipped: Vec<String>,
     /// Resources that are ready, in order.
     pub ready: Vec<String>,
-    /// What is to be removed, because the definition or the instance no longer asks for it. A wave may only
-    /// begin when those before it are gone.
+    /// What is to be removed, because the definition or the instance no longer asks for it. What replaces it is
+    /// there. A wave may only begin when those before it are gone.
     pub remove: Vec<Vec<InventoryEntry>>,
     /// What is to be remembered before anything is applied: all that is or may be there.
     pub inventory: Vec<InventoryEntry>,
@@ -128,7 +128,7 @@ pub struct Desired {
     pub id: String,
     /// Its place in a collection.
     pub position: usize,
-    /// The object, with all values written in.
+    /// The object, with all values written in. It has a namespace only if the template says one.
     pub object: Value,
 }
 

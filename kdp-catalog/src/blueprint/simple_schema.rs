@@ -99,7 +99,7 @@ pub(super) fn expand_at(
     };
     walk.check_types(types_at);
     let schema = match fields {
-        Value::Null => json!({"type": "object"}),
+        Value::Null => json!({"type": "object", "properties": {}}),
         Value::Object(fields) => walk.object(fields, fields_at, 0),
         _ => walk.fault(fields_at, "fields are an object of names and types"),
     };
@@ -167,13 +167,18 @@ impl<'a> Walk<'a, '_> {
             }
             properties.insert(name.clone(), schema);
         }
+        // A default must satisfy the schema before the defaults in it are filled in.
         let has_all_defaults = !properties.is_empty() && properties.values().all(|p| p.get("default").is_some());
+        let default: Map<_, _> = required
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), properties[*name].get("default")?.clone())))
+            .collect();
         let mut schema = json!({"type": "object", "properties": properties});
         if !required.is_empty() {
             schema["required"] = json!(required);
         }
         if has_all_defaults {
-            schema["default"] = json!({});
+            schema["default"] = default.into();
         }
         schema
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     infer::{Variables, infer},
     text::{self, Part},
-    types::{Field, Type, field_of, field_of_kind},
+    types::{Field, Type, field_of, field_of_kind, resolved},
 };
 use crate::blueprint::{fault::Fault, path::Path};
 
@@ -69,6 +69,31 @@ impl Template {
             // A list with gaps would shift its elements.
             Self::List(items) => items.iter().map(|item| item.render_known(among)).collect(),
         }
+    }
+
+    /// A list; plain when all its elements are.
+    fn list(items: Vec<Self>) -> Self {
+        if !items.iter().all(Self::is_plain) {
+            return Self::List(items);
+        }
+        Self::Plain(items.into_iter().filter_map(Self::into_plain).collect())
+    }
+
+    /// An object; plain when all its fields are.
+    fn object(fields: Vec<(String, Self)>) -> Self {
+        if !fields.iter().all(|(_, field)| field.is_plain()) {
+            return Self::Object(fields);
+        }
+        let fields = fields.into_iter().filter_map(|(name, field)| Some((name, field.into_plain()?)));
+        Self::Plain(Value::Object(fields.collect()))
+    }
+
+    fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain(_))
+    }
+
+    fn into_plain(self) -> Option<Value> {
+        if let Self::Plain(value) = self { Some(value) } else { None }
     }
 
     /// One of the fields, when this is an object.
@@ -137,10 +162,7 @@ impl<'s> Target<'s> {
     fn field(self, name: &str) -> Option<Self> {
         let field = match self {
             Self::Kind(schema) => field_of_kind(schema, name),
-            Self::Field(schema) => match Type::of(schema) {
-                Type::Object(schema) => field_of(schema, name),
-                _ => field_of(schema, name),
-            },
+            Self::Field(schema) => field_of(schema, name),
             Self::Open => Field::Open,
         };
         match field {
@@ -152,7 +174,7 @@ impl<'s> Target<'s> {
 
     fn item(self) -> Self {
         match self {
-            Self::Field(schema) => schema.get("items").map_or(Self::Open, Self::Field),
+            Self::Field(schema) => resolved(schema).get("items").map_or(Self::Open, Self::Field),
             Self::Kind(_) | Self::Open => Self::Open,
         }
     }
@@ -224,11 +246,7 @@ impl<'s> Compiler<'_, 's> {
             Value::Array(items) => {
                 self.check(&Type::List(Box::new(Type::Any)), target, at);
                 let compile = |(position, item)| self.template_at(item, target.item(), &at.index(position), depth + 1);
-                let items: Vec<_> = items.iter().enumerate().map(compile).collect();
-                if items.iter().all(|item| matches!(item, Template::Plain(_))) {
-                    return Template::Plain(value.clone());
-                }
-                Template::List(items)
+                Template::list(items.iter().enumerate().map(compile).collect())
             }
             Value::String(text) => self.text(text, target, at),
             Value::Null => Template::Plain(Value::Null),
@@ -253,10 +271,7 @@ impl<'s> Compiler<'_, 's> {
             });
             compiled.push((name.clone(), self.template_at(field, target, &path, depth + 1)));
         }
-        if compiled.iter().all(|(_, field)| matches!(field, Template::Plain(_))) {
-            return Template::Plain(Value::Object(fields.clone()));
-        }
-        Template::Object(compiled)
+        Template::object(compiled)
     }
 
     fn text(&mut self, text: &str, target: Target<'s>, at: &Path<'_>) -> Template {

@@ -22,8 +22,10 @@ use crate::blueprint::{
 enum State {
     /// What depends on it may go on.
     Ready,
-    /// Its objects are known, but what depends on it has to wait.
-    Known,
+    /// Its objects are there, but what depends on it has to wait.
+    Unready,
+    /// Its objects are known, but not all are there.
+    Absent,
     /// Its objects are not known yet.
     Unknown,
     Skipped,
@@ -82,7 +84,8 @@ impl<'p> Walk<'p> {
                 return self.plan.ready.push(node.id.clone());
             }
             Ok(Some(reason @ WaitReason::Unhealthy(_))) => (State::Ready, reason),
-            Ok(Some(reason)) => (State::Known, reason),
+            Ok(Some(reason @ (WaitReason::Absent(_) | WaitReason::Terminating(_)))) => (State::Absent, reason),
+            Ok(Some(reason)) => (State::Unready, reason),
             Err(reason) => {
                 let seen = self.seen_in_order(node);
                 self.insert(node, &seen);
@@ -237,12 +240,12 @@ impl<'p> Walk<'p> {
         self.plan
     }
 
-    /// Whether nobody wants an object that is not among the known ones: its resource is decided, and no other
-    /// resource could still turn out to be this object.
+    /// Whether nobody wants an object that is not among the known ones: its resource has all it wants or is
+    /// no more, and no other resource could still turn out to want this object.
     fn is_stale(&self, identity: &Identity, entry: &InventoryEntry) -> bool {
         let nodes = || self.graph.nodes.iter().zip(&self.states);
-        let is_decided =
-            nodes().find(|(node, _)| node.id == entry.id).is_none_or(|(_, state)| *state != State::Unknown);
+        let is_settled = |state| !matches!(state, State::Absent | State::Unknown);
+        let is_decided = nodes().find(|(node, _)| node.id == entry.id).is_none_or(|(_, state)| is_settled(*state));
         let could_be = |(node, state): (&Node, &State)| {
             *state == State::Unknown && node.kind == identity.kind && group_of(&node.api_version) == identity.group
         };

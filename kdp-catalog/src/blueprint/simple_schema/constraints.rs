@@ -184,13 +184,9 @@ fn unfit(schema: &Value, value: &Value) -> Option<String> {
 
 fn unfit_fields(schema: &Value, fields: &Map<String, Value>) -> Option<String> {
     let is_open = schema["x-kubernetes-preserve-unknown-fields"] == true;
-    let missing = schema["required"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .find(|name| !fields.contains_key(*name) && schema["properties"][*name].get("default").is_none());
-    if let Some(name) = missing {
+    // A default must be complete: those of its fields are filled in later.
+    let mut required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    if let Some(name) = required.find(|name| !fields.contains_key(*name)) {
         return Some(format!("it lacks {name}"));
     }
     fields.iter().find_map(|(name, value)| {

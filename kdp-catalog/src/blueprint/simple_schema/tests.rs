@@ -125,6 +125,9 @@ fn an_object_whose_fields_all_have_defaults_has_one_too() {
     assert_eq!(schema.pointer("/properties/a/default"), Some(&json!({})));
     assert_eq!(schema.pointer("/properties/a/properties/b/default"), Some(&json!({})));
     assert_eq!(schema.get("default"), None, "for e has none");
+    let fields = json!({"a": {"b": "string | required=true default=x", "c": "string | default=y"}});
+    let schema = expand(&fields, &Value::Null).unwrap().schema;
+    assert_eq!(schema.pointer("/properties/a/default"), Some(&json!({"b": "x"})), "what is required must be there");
     assert_eq!(expand(&json!({"a": {}}), &Value::Null).unwrap().schema.pointer("/properties/a/default"), None);
 }
 
