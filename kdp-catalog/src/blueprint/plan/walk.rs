@@ -233,23 +233,41 @@ impl<'p> Walk<'p> {
         }
         // What has become somebody else's is forgotten, not removed.
         rest.retain(|identity, (_, is_stale)| !(*is_stale && self.foreign.contains(identity)));
-        let stale: Vec<_> =
-            rest.values().filter(|(_, is_stale)| *is_stale).map(|(entry, _)| (*entry).clone()).collect();
+        let held = self.held(rest.values().filter(|(_, is_stale)| !is_stale).map(|(entry, _)| *entry));
+        let is_removable = |entry: &InventoryEntry| self.position(&entry.id).is_none_or(|node| !held[node]);
+        let stale = rest.values().filter(|(entry, is_stale)| *is_stale && is_removable(entry));
+        let stale: Vec<_> = stale.map(|(entry, _)| (*entry).clone()).collect();
         self.plan.remove = deletion_waves(&stale, Some(self.graph));
         self.plan.inventory.extend(rest.into_values().map(|(entry, _)| entry.clone()));
         self.plan
     }
 
+    /// The nodes whose objects cannot go because of what stays: objects that were made with theirs.
+    fn held<'e>(&self, staying: impl Iterator<Item = &'e InventoryEntry>) -> Vec<bool> {
+        let mut is_staying = vec![false; self.graph.nodes.len()];
+        staying.filter_map(|entry| self.position(&entry.id)).for_each(|node| is_staying[node] = true);
+        let mut held = vec![false; is_staying.len()];
+        let sequence: Vec<_> = self.graph.sequence().collect();
+        for (position, node) in sequence.into_iter().rev() {
+            if held[position] || is_staying[position] {
+                node.dependencies.iter().for_each(|&on| held[on] = true);
+            }
+        }
+        held
+    }
+
+    fn position(&self, id: &str) -> Option<usize> {
+        self.graph.nodes.iter().position(|node| node.id == id)
+    }
+
     /// Whether nobody wants an object that is not among the known ones: its resource has all it wants or is
     /// no more, and no other resource could still turn out to want this object.
     fn is_stale(&self, identity: &Identity, entry: &InventoryEntry) -> bool {
-        let nodes = || self.graph.nodes.iter().zip(&self.states);
-        let is_settled = |state| !matches!(state, State::Absent | State::Unknown);
-        let is_decided = nodes().find(|(node, _)| node.id == entry.id).is_none_or(|(_, state)| is_settled(*state));
+        let is_settled = |node: usize| !matches!(self.states[node], State::Absent | State::Unknown);
         let could_be = |(node, state): (&Node, &State)| {
             *state == State::Unknown && node.kind == identity.kind && group_of(&node.api_version) == identity.group
         };
-        is_decided && !nodes().any(could_be)
+        self.position(&entry.id).is_none_or(is_settled) && !self.graph.nodes.iter().zip(&self.states).any(could_be)
     }
 
     fn seen(&self, node: &Node) -> impl Iterator<Item = &'p Value> {
