@@ -23,6 +23,7 @@
 
 mod access;
 mod binding;
+pub mod blueprint;
 mod catalog;
 mod controller;
 mod entry;
