@@ -18,7 +18,10 @@ use futures::future::try_join_all;
 use kdp_benches::{in_process, workspace};
 use kdp_catalog::{
     Catalog, GroupKind, Offering, Placement, Release, Service, ServiceSpec,
-    blueprint::{Graph, GraphSchema, Observed, Resource, ResourceGraph, Situation},
+    blueprint::{
+        Graph, Observed, ResourceGraph, Situation,
+        definition::{GraphSchema, Resource},
+    },
     install_service_crd,
     resolution::{EnvironmentFacts, OrderFacts, Request, Shelf, Stock, Usage, WorkspaceFacts},
 };

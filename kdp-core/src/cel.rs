@@ -19,7 +19,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use kube_cel::{
     KubeCelExt,
     cel::{
-        Context, ExecutionError, Value as Cel,
+        Context, ExecutionError, ResolveResult, Value as Cel,
         common::ast::{CallExpr, EntryExpr, Expr, IdedExpr},
         objects::{Key, Map as CelMap, OptionalValue},
     },
@@ -27,11 +27,24 @@ use kube_cel::{
 use serde_json::Value;
 
 thread_local! {
-    static LIBRARY: Context<'static> = {
-        let mut library = Context::default();
-        library.register_all();
-        library
-    };
+    static LIBRARY: Context<'static> = library();
+}
+
+/// How long a list `lists.range` may make.
+const MAX_RANGE: i64 = 10_000;
+
+/// All functions. The one that makes much of little is bounded.
+fn library() -> Context<'static> {
+    let mut library = Context::default();
+    library.register_all();
+    library.add_function("lists.range", |length: i64| -> ResolveResult {
+        if !(0..=MAX_RANGE).contains(&length) {
+            let message = format!("a range has between 0 and {MAX_RANGE} elements");
+            return Err(ExecutionError::function_error("lists.range", message));
+        }
+        Ok(Cel::List(Arc::new((0..length).map(Cel::Int).collect())))
+    });
+    library
 }
 
 /// Names that stand for types, as in `type(x) == int`.
@@ -175,9 +188,7 @@ impl Environment<'_> {
     /// No variables.
     #[must_use]
     pub fn new() -> Self {
-        let mut context = Context::default();
-        context.register_all();
-        Self(context)
+        Self(library())
     }
 
     /// Sets a variable.

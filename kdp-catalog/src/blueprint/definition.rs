@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::resource_graph::{
-    ExternalMetadata, ExternalReference, GraphSchema, InstanceScope, PrinterColumn, Resource, ResourceGraph,
+    ExternalMetadata, ExternalReference, GraphSchema, InstanceScope, KindMetadata, PrinterColumn, Resource,
+    ResourceGraph,
 };
 use super::fault::Fault;
 use crate::service::CatalogMetadata;

@@ -59,6 +59,16 @@ fn an_environment_serves_many_expressions() {
 }
 
 #[test]
+fn ranges_are_bounded() {
+    let evaluate = |text: &str| Expression::compile_open(text).unwrap().evaluate(&Scope::new());
+    assert_eq!(evaluate("lists.range(3)"), Ok(json!([0, 1, 2])));
+    assert_eq!(evaluate("size(lists.range(10000))"), Ok(json!(10000)));
+    for length in ["-1", "10001", "1000000000000"] {
+        assert!(evaluate(&format!("lists.range({length})")).is_err(), "{length}");
+    }
+}
+
+#[test]
 fn functions_are_known_by_name() {
     let known = [
         "size",

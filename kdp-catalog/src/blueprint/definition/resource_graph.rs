@@ -30,6 +30,9 @@ pub struct GraphSchema {
     /// Whether instances live in namespaces.
     #[serde(default, skip_serializing_if = "InstanceScope::is_default")]
     pub scope: InstanceScope,
+    /// What the CustomResourceDefinition of the kind carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<KindMetadata>,
     /// What is ordered, as SimpleSchema.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     #[schemars(schema_with = "any_object")]
@@ -51,6 +54,17 @@ pub struct GraphSchema {
     /// Groups of kinds that are listed together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub categories: Vec<String>,
+}
+
+/// Labels and annotations of a CustomResourceDefinition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KindMetadata {
+    /// Labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// Whether instances live in namespaces.

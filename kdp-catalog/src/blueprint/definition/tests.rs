@@ -19,6 +19,7 @@ fn a_definition_comes_back_as_it_was_written() {
                     "apiVersion": "v1alpha1",
                     "kind": "WebApp",
                     "scope": "Cluster",
+                    "metadata": {"labels": {"team": "platform"}},
                     "spec": {"name": "string | required=true"},
                     "types": {"Port": {"number": "integer"}},
                     "status": {"replicas": "${deployment.status.replicas}"},

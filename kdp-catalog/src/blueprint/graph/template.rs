@@ -300,8 +300,12 @@ impl<'s> Compiler<'_, 's> {
             Part::Cel(text) => text,
         };
         let (expression, type_) = self.expression(text, at)?;
-        if let Some(message) = type_.misfit(&Type::String, 0) {
-            self.faults.push(Fault::new(at, format!("{text:?} is part of a text: {message}; `string(…)` makes one")));
+        let misfit = match &type_ {
+            Type::Optional(_) => Some("it may be missing; `.orValue('')` makes a text".to_owned()),
+            type_ => type_.misfit(&Type::String, 0).map(|message| format!("{message}; `string(…)` makes one")),
+        };
+        if let Some(message) = misfit {
+            self.faults.push(Fault::new(at, format!("{text:?} is part of a text: {message}")));
         }
         Some(Piece::Cel(expression))
     }

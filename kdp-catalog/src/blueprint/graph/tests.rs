@@ -101,6 +101,8 @@ fn values_fit_the_fields_they_are_written_to() {
     check_text("${db.status.shards.map(s, s.id)[0]}", Some("it is an integer"));
     check_text("${size(schema.spec.list)}", Some("it is an integer"));
     check_text("x ${schema.spec.count}", Some("part of a text: it is an integer"));
+    check_text("x ${db.status.?endpoint}", Some("it may be missing"));
+    check_text("x ${db.status.?endpoint.orValue('')}", None);
     check_text("${schema.spec.name + 1}", Some("cannot be added"));
     check_text("${db.status.?port.orValue(0)}", Some("it is an integer"));
 }

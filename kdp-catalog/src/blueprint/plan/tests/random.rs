@@ -123,6 +123,13 @@ proptest! {
                 prop_assert!(!plan.remove.iter().flatten().any(|entry| super::names(entry, &desired.object)));
                 prop_assert!(plan.inventory.iter().any(|entry| super::names(entry, &desired.object)));
             }
+            for (id, _) in &cluster.objects {
+                // What goes first is never what something that is still there was made with.
+                let is_going = |id: &str| plan.remove.iter().flatten().any(|entry| entry.id == id);
+                for on in graph.dependencies(id).filter(|_| !is_going(id) && !plan.apply.iter().any(|d| d.id == *id)) {
+                    prop_assert!(!is_going(on), "{} before {}", on, id);
+                }
+            }
             for (_, object) in &cluster.objects {
                 prop_assert!(cluster.inventory.iter().any(|entry| super::names(entry, object)), "{} is forgotten", object);
             }
