@@ -7,7 +7,7 @@ mod sealed;
 mod surroundings;
 
 pub use self::{
-    provider::{CatalogProvider, RELEASE_OUTPUT},
+    provider::{CatalogProvider, RELEASE_CURRENT, RELEASE_OUTPUT},
     providers::{ProviderMap, Providers},
     sealed::Assignment,
     surroundings::{Around, Surroundings, WorkspaceSurroundings},

@@ -168,12 +168,15 @@ impl Usage {
         }
     }
 
-    pub(super) fn used(&self, cluster: &str, unit: &str) -> u64 {
+    /// How much the orders on a cluster take of it.
+    #[must_use]
+    pub fn used(&self, cluster: &str, unit: &str) -> u64 {
         self.0.get(cluster).and_then(|usage| usage.used.get(unit)).copied().unwrap_or_default()
     }
 
     /// How many orders of a workspace on a cluster have this label.
-    pub(super) fn labelled(&self, cluster: &str, workspace: &str, label: &str, value: &str) -> u32 {
+    #[must_use]
+    pub fn labelled(&self, cluster: &str, workspace: &str, label: &str, value: &str) -> u32 {
         let own = self.0.get(cluster).and_then(|usage| usage.labels.get(workspace));
         own.and_then(|own| own.get(label)?.get(value)).copied().unwrap_or_default()
     }

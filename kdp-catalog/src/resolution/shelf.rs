@@ -11,7 +11,7 @@ use semver::{Version, VersionReq};
 use serde_json::{Map, Value};
 
 use super::{
-    CLASS,
+    CLASS, RELEASE,
     answer::{ConsideredOffering, Explanation, Refusal, Resolution},
     criteria::{self, Fact},
     layers::{Layer, Origin, merge},
@@ -238,6 +238,14 @@ impl Shelf {
         })
     }
 
+    /// What those are told who use a release of an offering; nothing while all is well.
+    #[must_use]
+    pub fn warning(&self, offering: &str, version: &Version) -> Option<String> {
+        let stocked = &self.offerings[*self.by_name.get(offering)?];
+        let release = stocked.releases.iter().find(|(release, _)| release.version == *version);
+        release.and_then(|(release, _)| release.warning(&stocked.spec.kind.kind))
+    }
+
     /// Whether anything is offered for a kind.
     #[must_use]
     pub fn offers(&self, kind: &GroupKind) -> bool {
@@ -412,10 +420,14 @@ impl Stocked {
             found.map(Some).ok_or_else(|| Refusal::ReleaseGone(version.clone()))
         };
         let selection = &request.order.selection;
-        if let Some(pinned) = &selection.pinned {
-            return there(pinned);
-        }
         let current = request.order.current.as_ref().and_then(|current| current.version.as_ref());
+        if let Some(pinned) = &selection.pinned {
+            let release = there(pinned)?;
+            if let Some((release, _)) = release.filter(|_| current != Some(pinned)) {
+                release.orderable(&self.name, RELEASE, request.now)?;
+            }
+            return Ok(release);
+        }
         // What runs is not led to another release because a channel moves: that is for upgrades to decide.
         if let (Some(current), None) = (current, &selection.version) {
             return there(current);

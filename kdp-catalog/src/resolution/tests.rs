@@ -267,6 +267,8 @@ fn releases_are_selected_by_version_range_and_channel() {
     assert_eq!(version(order().having(&newest).selecting(&[(RELEASE, "1.0.0")])).unwrap(), "1.0.0");
     let gone = order().having(&newest).selecting(&[(RELEASE, "3.0.0")]).resolve(&shelf).unwrap_err();
     assert!(matches!(gone, Refusal::ReleaseGone(_)), "{gone}");
+    let retired = order().having(&newest).selecting(&[(RELEASE, "0.9.0")]).resolve(&shelf).unwrap_err();
+    assert!(retired.to_string().contains("cannot be ordered"), "{retired}");
     let annotations = BTreeMap::from([(VERSION.to_owned(), "not a version".to_owned())]);
     assert!(Selection::of(&annotations).is_err());
 }
