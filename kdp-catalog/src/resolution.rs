@@ -7,6 +7,7 @@ mod limits;
 mod place;
 mod request;
 mod shelf;
+mod stocked;
 
 pub use self::{
     answer::{ConsideredOffering, Explanation, LimitFault, Refusal, Resolution},
