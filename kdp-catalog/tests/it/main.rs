@@ -3,6 +3,7 @@
 
 mod agent;
 mod binding;
+mod blueprint;
 mod controller;
 mod fleet;
 mod portal;

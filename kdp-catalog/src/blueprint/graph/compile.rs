@@ -12,7 +12,7 @@ use super::{
     resource::{self, Surroundings},
     status_schema,
     template::{Compiler, Programs, Target},
-    types::{OBJECT_META, Type},
+    types::{OBJECT_META, Type, complete},
 };
 use crate::blueprint::{
     definition::{GraphSchema, Resource, ResourceGraph},
@@ -77,7 +77,7 @@ where
     for resource in resources {
         let (api_version, kind) = resource::kind_of(resource);
         if !api_version.is_empty() && !kind.is_empty() {
-            kinds.entry((api_version, kind)).or_insert_with(|| schemas(api_version, kind));
+            kinds.entry((api_version, kind)).or_insert_with(|| schemas(api_version, kind).map(complete));
         }
     }
     kinds

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use kdp_core::cel::has_function;
 use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 
-use super::types::{Field, Type, field_of_kind};
+use super::types::Type;
 
 /// The variables an expression can use.
 #[derive(Debug)]
@@ -99,13 +99,6 @@ impl<'e, 's> Inference<'e, 's, '_> {
 
     fn select(&mut self, operand: &'e IdedExpr, field: &str) -> Type<'s> {
         let of = self.of(operand);
-        // Schemas of kinds may be silent on metadata, and kinds are what variables hold.
-        if let (Type::Object(schema), Expr::Ident(_)) = (&of, &operand.expr)
-            && let Field::Known(known) = field_of_kind(schema, field)
-            && matches!(field, "metadata" | "apiVersion" | "kind")
-        {
-            return Type::of(known);
-        }
         of.field(field).unwrap_or_else(|| {
             let chain = chain(operand).unwrap_or_else(|| of.name().into_owned());
             self.faults.push(match of {

@@ -197,7 +197,7 @@ impl<'c, 's> Part<'c, 's, '_> {
         match (&resource.template, &resource.external_ref) {
             (Some(template), _) => {
                 let at = at.field("template");
-                let target = self.schema.map_or(Target::Open, Target::Kind);
+                let target = self.schema.map_or(Target::Open, Target::Field);
                 Source::Made(self.compile(variables, |compiler| compiler.fields(template, target, &at)))
             }
             (None, Some(external)) => self.external(external, variables, &at.field("externalRef")),

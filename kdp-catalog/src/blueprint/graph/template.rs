@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     infer::{Variables, infer},
     text::{self, Part},
-    types::{Field, Type, field_of, field_of_kind, resolved},
+    types::{Field, Type, field_of, resolved},
 };
 use crate::blueprint::{fault::Fault, path::Path};
 
@@ -150,9 +150,7 @@ impl Programs {
 /// What is known of the place a value is written to.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Target<'s> {
-    /// It is an object of a kind with this schema.
-    Kind(&'s Value),
-    /// It is a field with this schema.
+    /// It has this schema.
     Field(&'s Value),
     /// Nothing.
     Open,
@@ -161,7 +159,6 @@ pub(super) enum Target<'s> {
 impl<'s> Target<'s> {
     fn field(self, name: &str) -> Option<Self> {
         let field = match self {
-            Self::Kind(schema) => field_of_kind(schema, name),
             Self::Field(schema) => field_of(schema, name),
             Self::Open => Field::Open,
         };
@@ -175,7 +172,7 @@ impl<'s> Target<'s> {
     fn item(self) -> Self {
         match self {
             Self::Field(schema) => resolved(schema).get("items").map_or(Self::Open, Self::Field),
-            Self::Kind(_) | Self::Open => Self::Open,
+            Self::Open => Self::Open,
         }
     }
 
@@ -183,7 +180,7 @@ impl<'s> Target<'s> {
     fn misfit(self, type_: &Type<'_>) -> Option<String> {
         match self {
             Self::Field(schema) => type_.misfit(&Type::of(schema), 0),
-            Self::Kind(_) | Self::Open => None,
+            Self::Open => None,
         }
     }
 }

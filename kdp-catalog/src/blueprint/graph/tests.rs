@@ -88,6 +88,7 @@ fn values_fit_the_fields_they_are_written_to() {
     check_text("${db.status.shards.map(s, s.name)[0]}", None);
     check_text("${db.status.?endpoint.orValue('none')}", None);
     check_text("${pods.map(p, p.metadata.name).join(', ')}", None);
+    check_text("${pods[0].metadata.name + pods[0].kind}", None);
     check_text("${string(size(pods))}", None);
     check_text(r#"${"${HOME}"}"#, None);
     check_text("${'%s-%d'.format([schema.spec.name, schema.spec.count])}", None);
@@ -115,6 +116,8 @@ fn fields_that_are_not_there_are_named() {
     check_text("${db.status.shards[0].nope}", Some("db.status.shards[0] has no field nope"));
     check_text("${db.status['nope']}", Some("db.status has no field nope"));
     check_text("${db.status.shards.map(s, s.nope)[0]}", Some("s has no field nope"));
+    check_text("${db.status.shards.map(s, s.metadata.name)[0]}", Some("s has no field metadata"));
+    check_text("${pods[0].metadata.nope}", Some("pods[0].metadata has no field nope"));
     check_text("${schema.spec.on ? db.nope : ''}", Some("db has no field nope"));
     check_text("${has(db.status.nope) ? 'a' : 'b'}", Some("db.status has no field nope"));
     check_text("${pods.metadata.name}", Some("pods is a list"));

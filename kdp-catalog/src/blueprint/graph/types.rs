@@ -37,8 +37,6 @@ pub(super) static OBJECT_META: LazyLock<Value> = LazyLock::new(|| {
     }})
 });
 
-static TEXT: LazyLock<Value> = LazyLock::new(|| json!({"type": "string"}));
-
 /// What a schema says of one field.
 pub(super) enum Field<'s> {
     Known(&'s Value),
@@ -61,16 +59,18 @@ pub(super) fn field_of<'s>(schema: &'s Value, name: &str) -> Field<'s> {
     if is_open(schema) || schema.get("properties").is_none() { Field::Open } else { Field::Missing }
 }
 
-/// Looks a field up in the schema of a kind, which may be silent on what all kinds have.
-pub(super) fn field_of_kind<'s>(schema: &'s Value, name: &str) -> Field<'s> {
-    match (name, field_of(schema, name)) {
-        ("metadata", Field::Known(metadata)) if resolved(metadata).get("properties").is_some() => {
-            Field::Known(metadata)
+/// The schema of a kind with what all kinds have, on which it may be silent.
+pub(super) fn complete(mut schema: Value) -> Value {
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        for name in ["apiVersion", "kind"] {
+            properties.entry(name).or_insert_with(|| json!({"type": "string"}));
         }
-        ("metadata", _) => Field::Known(&OBJECT_META),
-        ("apiVersion" | "kind", Field::Missing | Field::Open) => Field::Known(&TEXT),
-        (_, field) => field,
+        let says_something = |metadata: &Value| resolved(metadata).get("properties").is_some();
+        if !properties.get("metadata").is_some_and(says_something) {
+            properties.insert("metadata".into(), OBJECT_META.clone());
+        }
     }
+    schema
 }
 
 /// The schema that says something, when it is wrapped as OpenAPI documents do to add a description.
