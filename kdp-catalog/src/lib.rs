@@ -28,6 +28,7 @@ mod controller;
 mod entry;
 mod environment;
 mod export;
+pub mod insight;
 pub mod lifecycle;
 mod offering;
 mod placement;
