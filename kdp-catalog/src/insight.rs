@@ -1,4 +1,4 @@
-//! What is known of how orders fare.
+#![doc = include_str!("../docs/insight.md")]
 
 mod collector;
 mod error;

@@ -3,6 +3,7 @@
 
 mod binding;
 mod controller;
+mod insight;
 mod portal;
 mod provision;
 mod score;
