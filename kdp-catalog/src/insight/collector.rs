@@ -43,7 +43,7 @@ pub struct InsightOptions {
     pub save_after: Duration,
     /// How often it looks who has bound what. A minute unless said otherwise.
     pub look_every: Duration,
-    /// How long one look, or one page, or the end may take. 10 s unless said otherwise.
+    /// How long one look may take, or one time of keeping what is news. 10 s unless said otherwise.
     pub patience: Duration,
 }
 
@@ -214,8 +214,12 @@ impl InsightCollector {
 
     async fn look(&self, context: &ComponentContext) {
         let control_plane = context.control_plane();
-        let look = facts::look(control_plane, &self.sources, self.has_platform_view);
-        match timeout(self.options.patience, look).await {
+        let look = timeout(self.options.patience, facts::look(control_plane, &self.sources, self.has_platform_view));
+        let looked = tokio::select! {
+            () = context.shutdown().cancelled() => return,
+            looked = look => looked,
+        };
+        match looked {
             Ok(Ok(found)) => self.insight.found(found),
             Ok(Err(error)) => tracing::warn!(collector = %self.name, error = %Chain(&error), "insight.look"),
             Err(_) => tracing::warn!(collector = %self.name, error = "no answer", "insight.look"),
@@ -265,7 +269,7 @@ impl Component for InsightCollector {
                 _ = forget.tick() => self.insight.forget(Timestamp::now()),
             }
         }
-        saving.finish(&self.insight).await;
+        saving.save(&self.insight).await;
         Ok(())
     }
 }

@@ -42,8 +42,8 @@ pub enum Event {
 pub struct JournalOptions {
     /// How many days are kept day by day; what is older is one sum. 30 unless said otherwise.
     pub days: u16,
-    /// How many workspaces a day tells apart among the orders that are gone; the others of that day are counted
-    /// without their workspace. 8,192 unless said otherwise.
+    /// How many workspaces, each with one offering, a day tells apart among the orders that are gone; the others of
+    /// that day are counted as one. 8,192 unless said otherwise.
     pub workspaces: usize,
 }
 
@@ -66,6 +66,11 @@ impl JournalOptions {
     pub fn with_workspaces(mut self, workspaces: usize) -> Self {
         self.workspaces = workspaces;
         self
+    }
+
+    /// How many of these a page has room for.
+    fn room(self) -> usize {
+        self.workspaces.div_ceil(PAGES)
     }
 }
 
@@ -102,7 +107,7 @@ impl Journal {
     ///
     /// What comes with an earlier time than what is known of the same order is old news, and nothing.
     pub fn fold(&mut self, event: &Event, at: Timestamp) -> BTreeSet<usize> {
-        let room = self.options.workspaces.div_ceil(PAGES);
+        let room = self.options.room();
         let mut changed = BTreeSet::new();
         match event {
             Event::Seen(snapshot, sighting) => {
@@ -136,9 +141,9 @@ impl Journal {
 
     /// Folds days that are older than those that are kept into one sum, and answers the pages that are not as before.
     pub fn forget(&mut self, now: Timestamp) -> BTreeSet<usize> {
-        let first = first_of(self.options.days, now);
+        let (first, room) = (first_of(self.options.days, now), self.options.room());
         let pages = self.pages.iter_mut().enumerate();
-        pages.filter_map(|(number, page)| page.forget_before(first).then_some(number)).collect()
+        pages.filter_map(|(number, page)| page.forget_before(first, room).then_some(number)).collect()
     }
 
     /// A page as it is kept; none when there is no such page.
@@ -161,7 +166,7 @@ impl Journal {
             let is_large = text.as_ref().is_some_and(|text| text.len() > largest);
             let oldest = self.pages.get(number).and_then(Page::first_day).filter(|_| is_large);
             let Some(next) = oldest.and_then(|day| day.tomorrow().ok()) else { return Ok(text) };
-            self.pages[number].forget_before(next);
+            self.pages[number].forget_before(next, self.options.room());
         }
     }
 

@@ -6,6 +6,7 @@ use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    measures::OTHER,
     record::{FirstReady, Record, Sighting, day},
     snapshot::Snapshot,
     tally::{Place, Tally},
@@ -84,14 +85,7 @@ impl Page {
         let Some(mut record) = self.living.remove(uid) else { return false };
         record.close(at);
         for (date, tally) in std::mem::take(&mut record.days) {
-            let day = self.closed.entry(date).or_default();
-            // Beyond what there is room for, workspaces are one.
-            let place = if day.contains_key(&record.place) || day.len() < room {
-                record.place.clone()
-            } else {
-                Place { workspace: String::new(), ..record.place.clone() }
-            };
-            day.entry(place).or_default().merge(&tally);
+            add(self.closed.entry(date).or_default(), record.place.clone(), &tally, room);
         }
         self.gone.push_back(uid.to_owned());
         if self.gone.len() > REMEMBERED {
@@ -101,7 +95,7 @@ impl Page {
     }
 
     /// Folds what is older than the days that are kept into one sum without workspaces; answers whether there was any.
-    pub(super) fn forget_before(&mut self, first: Date) -> bool {
+    pub(super) fn forget_before(&mut self, first: Date, room: usize) -> bool {
         let mut old: Vec<(Place, Tally)> = Vec::new();
         let kept = self.closed.split_off(&first);
         for (_, day) in std::mem::replace(&mut self.closed, kept) {
@@ -114,7 +108,7 @@ impl Page {
         }
         let is_any = !old.is_empty();
         for (place, tally) in old {
-            self.older.entry(Place { workspace: String::new(), ..place }).or_default().merge(&tally);
+            add(&mut self.older, Place { workspace: String::new(), ..place }, &tally, room);
         }
         is_any
     }
@@ -131,6 +125,13 @@ impl Page {
         let living = self.living.values().filter_map(|record| record.days.keys().next().copied());
         living.chain(self.closed.keys().next().copied()).min()
     }
+}
+
+/// Counts a tally in its place. Beyond what there is room for, offerings and workspaces are one: tenants choose both.
+fn add(sums: &mut BTreeMap<Place, Tally>, place: Place, tally: &Tally, room: usize) {
+    let has_room = sums.contains_key(&place) || sums.len() < room;
+    let place = if has_room { place } else { Place::new(place.service, OTHER, "") };
+    sums.entry(place).or_default().merge(tally);
 }
 
 /// The first day of the last `days` days.

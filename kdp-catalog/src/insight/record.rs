@@ -204,7 +204,8 @@ impl Record {
             self.abandon();
         }
         let is_ready = snapshot.is_ready();
-        if is_ready && !self.is_ready || is_ready && self.change.is_some() {
+        let is_over = self.trouble.is_some() && !snapshot.is_troubled();
+        if is_ready && (!self.is_ready || self.change.is_some() || is_over) {
             self.ready(self.dated(snapshot.since("Ready"), at));
         }
         if snapshot.is_troubled() && self.deleting.is_none() {

@@ -117,7 +117,7 @@ impl Snapshot {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let ready = find_condition(&self.conditions, "Ready");
-        let holds = ready.map_or(self.phase == Some(Phase::Ready), Condition::is_true);
+        let holds = ready.map_or_else(|| self.phase == Some(Phase::Ready), Condition::is_true);
         let seen = self.observed_generation.or_else(|| ready.and_then(|ready| ready.observed_generation));
         holds && seen.is_none_or(|seen| seen >= self.generation)
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kdp_core::{Error, ErrorKind};
-use kube::{Api, Client, api::PostParams};
+use kube::{Api, Client, ResourceExt, api::PostParams};
 
 use super::journal::PAGES;
 
@@ -12,6 +13,8 @@ use super::journal::PAGES;
 const PAGE: &str = "page.json";
 /// The key of a page that could not be read, for whoever wants to look at it.
 const DAMAGED: &str = "damaged.json";
+/// The annotation that says which process has written a page.
+const WRITER: &str = "catalog.kdp.k8c.io/insight-writer";
 /// Largest page in bytes. The API server takes a little more.
 pub(super) const LARGEST: usize = 900 << 10;
 
@@ -44,6 +47,8 @@ impl std::fmt::Debug for InsightHome {
 pub(super) struct Store {
     api: Api<ConfigMap>,
     name: String,
+    /// Tells this process from all others.
+    writer: String,
     /// The ConfigMaps as they were last read or written, without their data.
     known: Vec<Option<ObjectMeta>>,
     damaged: BTreeMap<usize, String>,
@@ -52,7 +57,8 @@ pub(super) struct Store {
 impl Store {
     pub(super) fn new(home: &InsightHome, name: &str) -> Self {
         let api = Api::namespaced(home.client.clone(), &home.namespace);
-        Self { api, name: name.to_owned(), known: vec![None; PAGES], damaged: BTreeMap::new() }
+        let writer = format!("{}-{}", std::process::id(), Timestamp::now().as_nanosecond());
+        Self { api, name: name.to_owned(), writer, known: vec![None; PAGES], damaged: BTreeMap::new() }
     }
 
     /// The name of the ConfigMap of a page.
@@ -92,9 +98,19 @@ impl Store {
         if let Some(damaged) = self.damaged.get(&page).filter(|damaged| text.len() + damaged.len() <= LARGEST) {
             data.insert(DAMAGED.to_owned(), damaged.clone());
         }
+        match self.write(page, data.clone()).await {
+            // An earlier write may have arrived although its answer did not, and somebody may have put a label on it.
+            Err(error) if error.kind() == ErrorKind::Stale && self.is_own(page).await? => self.write(page, data).await,
+            written => written,
+        }
+    }
+
+    async fn write(&mut self, page: usize, data: BTreeMap<String, String>) -> Result<(), Error> {
+        let object = self.object(page);
         let known = self.known.get(page).cloned().flatten();
         let is_new = known.is_none();
-        let metadata = known.unwrap_or_else(|| ObjectMeta { name: Some(object.clone()), ..ObjectMeta::default() });
+        let mut metadata = known.unwrap_or_else(|| ObjectMeta { name: Some(object.clone()), ..ObjectMeta::default() });
+        metadata.annotations.get_or_insert_default().insert(WRITER.into(), self.writer.clone());
         let next = ConfigMap { metadata, data: Some(data), ..ConfigMap::default() };
         let params = PostParams::default();
         let written = if is_new {
@@ -105,5 +121,17 @@ impl Store {
         let written = written.map_err(|error| Error::from_kube("write", &object, error))?;
         self.known[page] = Some(written.metadata);
         Ok(())
+    }
+
+    /// Whether this process was the last to write a page, which is then known as it is.
+    async fn is_own(&mut self, page: usize) -> Result<bool, Error> {
+        let object = self.object(page);
+        let found = self.api.get_opt(&object).await.map_err(|error| Error::from_kube("read", &object, error))?;
+        let Some(found) = found else { return Ok(false) };
+        let is_own = found.annotations().get(WRITER) == Some(&self.writer);
+        if is_own {
+            self.known[page] = Some(found.metadata);
+        }
+        Ok(is_own)
     }
 }

@@ -106,6 +106,14 @@ async fn lives_are_measured_and_a_restart_tells_the_same() {
     eventually(async || total().adoption.ready == 3).await;
     assert_eq!((total().delivery.deployments, total().failures.provision_rate), (0, Some(1.0 / 3.0)));
 
+    // Somebody who labels what is kept does not keep the collector from keeping more.
+    eventually(async || !kept(&shop).await.is_empty()).await;
+    let api: Api<ConfigMap> = Api::namespaced(shop.site.system("root:home"), "default");
+    for page in kept(&shop).await {
+        let patch = Patch::Merge(json!({"metadata": {"labels": {"backup": "yes"}}}));
+        api.patch(page.metadata.name.as_deref().unwrap(), &PatchParams::default(), &patch).await.unwrap();
+    }
+
     // A change that cannot be made, and one that can.
     change(&shop, "root:a", "one", json!({"size": 0})).await;
     eventually(async || total().failures.now == 1).await;

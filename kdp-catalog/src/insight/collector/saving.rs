@@ -6,7 +6,7 @@ use kdp_core::{
     Error, ErrorKind,
     reconcile::{Chain, backoff},
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use super::Insight;
 use crate::insight::{
@@ -51,16 +51,17 @@ impl Saving {
         Some(*self.due.get_or_insert_with(|| Instant::now() + self.after))
     }
 
-    /// Keeps what is not kept yet. What fails is tried again later.
+    /// Keeps what is not kept yet, as far as patience lasts. What fails is tried again later.
     pub(super) async fn save(&mut self, insight: &Insight) {
         self.due = None;
         if self.is_superseded {
             return;
         }
         let mut has_failed = false;
+        let deadline = Instant::now() + self.patience;
         for (page, text) in insight.take_changed(LARGEST) {
             let saved = match text {
-                Ok(text) => self.write(page, &text).await,
+                Ok(text) => self.write(page, &text, deadline).await,
                 Err(error) => Err(Error::new(ErrorKind::Internal, "write", self.store.object(page), "it is no JSON")
                     .with_source(error)),
             };
@@ -84,16 +85,9 @@ impl Saving {
         }
     }
 
-    /// Keeps what is not kept yet, if that takes no longer than there is patience.
-    pub(super) async fn finish(&mut self, insight: &Insight) {
-        if timeout(self.patience, self.save(insight)).await.is_err() {
-            tracing::warn!(error = "no answer", "insight.abandoned");
-        }
-    }
-
-    async fn write(&mut self, page: usize, text: &str) -> Result<(), Error> {
+    async fn write(&mut self, page: usize, text: &str, deadline: Instant) -> Result<(), Error> {
         let object = self.store.object(page);
-        let written = timeout(self.patience, self.store.save(page, text)).await;
+        let written = timeout_at(deadline, self.store.save(page, text)).await;
         written.unwrap_or_else(|_| Err(Error::new(ErrorKind::Unavailable, "write", object, "no answer")))
     }
 }

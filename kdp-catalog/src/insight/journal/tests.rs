@@ -241,16 +241,19 @@ fn old_days_become_one_sum_and_nothing_is_lost_of_it() {
 }
 
 #[test]
-fn days_without_room_count_without_workspaces() {
+fn days_without_room_count_without_workspaces_and_offerings() {
     let mut journal = Journal::new(JournalOptions::default().with_workspaces(PAGES));
     for number in 0..200 {
         let mut order = order(&number.to_string());
-        order.place.workspace = format!("w{number}");
+        (order.place.workspace, order.place.offering) = (format!("w{number}"), format!("o{number}"));
         journal.fold(&live(&order), at(0));
         journal.fold(&Event::Gone(number.to_string()), at(1));
     }
     let places: BTreeSet<_> = journal.tallies(1, at(1)).map(|(place, _)| place.clone()).collect();
     assert_eq!((places.len(), sum(&journal).created), (PAGES + 1, 200));
+    journal.forget(at(400 * 24 * 3600));
+    let ever = journal.ever();
+    assert_eq!((ever.len(), ever.values().map(|tally| tally.created).sum::<u64>()), (PAGES + 1, 200));
 }
 
 #[test]
