@@ -26,6 +26,8 @@ pub const PLAN: &str = "catalog.kdp.k8c.io/plan";
 /// (`channel:stable`).
 pub const VERSION: &str = "catalog.kdp.k8c.io/version";
 
+/// Annotation of an order: the release that an upgrade has brought it to, or back to.
+pub const RELEASE: &str = "catalog.kdp.k8c.io/release";
 /// Label of an order: the class of a workload's need. Offerings ask for it in their criteria.
 pub const CLASS: &str = "catalog.kdp.k8c.io/class";
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use kdp_core::{
     Error, ErrorKind, Provider,
     provider::{
-        Action, ActionCall, ActionOutcome, Observation, Operation, Order, OrderId, Phase, Plan, PlanHash, Run,
+        Action, ActionCall, ActionOutcome, Observation, Operation, Order, OrderId, Output, Phase, Plan, PlanHash, Run,
         Teardown, Weight,
     },
 };
@@ -26,6 +26,10 @@ use crate::{
     offering::GroupKind,
     resolution::{Explanation, OrderFacts, Refusal, Request, Resolution, Selection, Shelf, Usage},
 };
+
+/// Output of an order that has a release: its version. A runner that copies it into the status
+/// ([`with_status_output`](kdp_core::runner::RunnerOptions::with_status_output)) lets upgrades see it.
+pub const RELEASE_OUTPUT: &str = "release";
 
 /// Makes the orders of one kind as the catalog says: resolves each, and has the provider make it that its offering
 /// binds.
@@ -150,6 +154,7 @@ fn refused(id: &OrderId, refusal: &Refusal) -> Error {
         Refusal::NothingOffered { .. }
         | Refusal::UnknownOffering { .. }
         | Refusal::OfferingGone(_)
+        | Refusal::ReleaseGone(_)
         | Refusal::NoPlace { .. } => ErrorKind::Unavailable,
         Refusal::UnknownPlan { .. } | Refusal::OtherProvider { .. } | Refusal::Version(_) | Refusal::Limits(_) => {
             ErrorKind::Invalid
@@ -172,8 +177,12 @@ fn check_place(id: &OrderId, before: Option<&Assignment>, resolution: &Resolutio
     Err(Error::new(ErrorKind::Invalid, "resolve", id, message))
 }
 
-/// Puts the assignment around the record of the provider.
+/// Puts the assignment around the record of the provider, and says which release it is.
 fn seal(assignment: &Assignment, mut observation: Observation) -> Observation {
+    if let (Some(version), true) = (&assignment.version, observation.teardown.is_some()) {
+        let version = Output::plain(version.to_string());
+        observation.outputs.entry(RELEASE_OUTPUT.into()).or_insert(version);
+    }
     observation.teardown = observation.teardown.map(|record| assignment.around(record));
     observation
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use semver::Version;
 use serde_json::Value;
 
-use super::{OFFERING, PLAN, Refusal, VERSION};
+use super::{OFFERING, PLAN, RELEASE, Refusal, VERSION};
 use crate::{
     EnvironmentSpec,
     lifecycle::{Requirement, RequirementSpec, parse_version},
@@ -76,6 +76,8 @@ pub struct Selection {
     pub plan: Option<String>,
     /// A release of the offering.
     pub version: Option<Requirement>,
+    /// The release that an upgrade has brought it to, or back to.
+    pub pinned: Option<Version>,
 }
 
 impl Selection {
@@ -97,6 +99,7 @@ impl Selection {
             offering: named(OFFERING).cloned(),
             plan: named(PLAN).cloned(),
             version: named(VERSION).map(requirement).transpose()?,
+            pinned: named(RELEASE).map(|text| parse_version("metadata.annotations", RELEASE, text)).transpose()?,
         })
     }
 }

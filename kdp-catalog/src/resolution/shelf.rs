@@ -5,7 +5,9 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
 };
 
+use jiff::Timestamp;
 use kube::ResourceExt;
+use semver::{Version, VersionReq};
 use serde_json::{Map, Value};
 
 use super::{
@@ -405,18 +407,35 @@ impl Stocked {
         if self.releases.is_empty() {
             return Ok(None);
         }
-        let releases: Vec<_> = self.releases.iter().map(|(release, _)| release.clone()).collect();
-        let offer = Offer::new(&self.name, &releases, &self.spec.channels, request.now);
+        let there = |version: &Version| {
+            let found = self.releases.iter().find(|(release, _)| release.version == *version);
+            found.map(Some).ok_or_else(|| Refusal::ReleaseGone(version.clone()))
+        };
+        let selection = &request.order.selection;
+        if let Some(pinned) = &selection.pinned {
+            return there(pinned);
+        }
+        let current = request.order.current.as_ref().and_then(|current| current.version.as_ref());
+        // What runs is not led to another release because a channel moves: that is for upgrades to decide.
+        if let (Some(current), None) = (current, &selection.version) {
+            return there(current);
+        }
         let from_environment = match request.environment.and_then(|environment| environment.spec.version.as_ref()) {
             Some(version) => Some(Requirement::parse("environment", "spec.version", version)?),
             None => None,
         };
-        let newest = Requirement::Range(semver::VersionReq::STAR);
-        let selected = request.order.selection.version.as_ref();
-        let requirement = selected.or(from_environment.as_ref()).or(self.version.as_ref()).unwrap_or(&newest);
-        let current = request.order.current.as_ref().and_then(|current| current.version.as_ref());
-        let chosen = offer.choose("version", requirement, current)?;
-        Ok(self.releases.iter().find(|(release, _)| release.version == *chosen.version()))
+        let newest = Requirement::Range(VersionReq::STAR);
+        let requirement =
+            selection.version.as_ref().or(from_environment.as_ref()).or(self.version.as_ref()).unwrap_or(&newest);
+        let offer = self.offer(request.now);
+        there(offer.choose("version", requirement, current)?.version())
+    }
+}
+
+impl Stocked {
+    fn offer(&self, now: Timestamp) -> Offer {
+        let releases: Vec<_> = self.releases.iter().map(|(release, _)| release.clone()).collect();
+        Offer::new(&self.name, &releases, &self.spec.channels, now)
     }
 }
 

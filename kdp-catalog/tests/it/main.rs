@@ -1,8 +1,10 @@
 //! The catalog on the embedded control plane, as providers and tenants use it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod agent;
 mod binding;
 mod controller;
+mod fleet;
 mod insight;
 mod portal;
 mod provision;
