@@ -81,7 +81,7 @@ fn address(url: &Uri, export: &ExportName) -> Result<Uri, Error> {
         .path()
         .find("/clusters/")
         .or_else(|| url.path().find("/services/"))
-        .map_or(url.path(), |at| &url.path()[..at]);
+        .map_or_else(|| url.path(), |at| &url.path()[..at]);
     let path =
         format!("{}/services/apiexport/{}/{}/clusters/*", base.trim_end_matches('/'), export.cluster, export.name);
     let mut parts = url.clone().into_parts();
