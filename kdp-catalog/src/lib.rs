@@ -30,6 +30,7 @@ mod entry;
 mod environment;
 mod export;
 mod fleet;
+pub mod insight;
 pub mod lifecycle;
 mod offering;
 mod placement;

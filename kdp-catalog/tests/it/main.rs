@@ -6,6 +6,7 @@ mod binding;
 mod blueprint;
 mod controller;
 mod fleet;
+mod insight;
 mod portal;
 mod provision;
 mod score;
