@@ -129,12 +129,15 @@ impl Provider {
             &held
         };
         let export = self.ensure_export(service).await?;
-        let kubeconfig = self.agent().ensure(service, is_created_for(&export, service)).await?;
-        let is_asked = kubeconfig.is_some();
-        let known = service.status.as_ref().map_or(&[][..], |status| &status.conditions);
-        let withdrawn = || find_condition(known, KUBECONFIG_READY).map(|_| not_asked());
         let conditions = [readiness(&export), offering(service, &export)];
-        self.write_conditions(service, conditions.into_iter().chain(kubeconfig.or_else(withdrawn))).await?;
+        let is_asked = service.spec.kubeconfig.is_some();
+        let kubeconfig = match (is_asked, knows_of_kubeconfig(service)) {
+            (false, false) => None,
+            // It is noted before anything is made, so that what is made is known to be there.
+            (true, false) => Some(Condition::fails(KUBECONFIG_READY, "Making", "the account of the agent is made")),
+            (_, true) => Some(self.agent().ensure(service, is_created_for(&export, service)).await?),
+        };
+        self.write_conditions(service, conditions.into_iter().chain(kubeconfig)).await?;
         // Accounts and Secrets are not watched.
         Ok(if is_asked { Action::requeue(LOOK_AGAIN_AT_ACCOUNTS) } else { Action::await_change() })
     }
@@ -197,7 +200,9 @@ impl Provider {
                 Err(error) => return Err(failed(error)),
             }
         }
-        self.agent().remove(service).await?;
+        if knows_of_kubeconfig(service) {
+            self.agent().remove(service).await?;
+        }
         let finalizers = service.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).cloned().collect();
         self.write_finalizers(service, finalizers).await?;
         Ok(Action::await_change())
@@ -288,9 +293,10 @@ fn is_created_for(export: &APIExport, service: &Service) -> bool {
     export.annotations().get(CREATED_FOR).is_some_and(|owner| owner == uid(service))
 }
 
-fn not_asked() -> Condition {
-    let message = "spec.kubeconfig names no Secret";
-    Condition { severity: "Info".into(), ..Condition::fails(KUBECONFIG_READY, "NotAsked", message) }
+/// Whether a kubeconfig was ever asked for.
+fn knows_of_kubeconfig(service: &Service) -> bool {
+    let conditions = service.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    find_condition(conditions, KUBECONFIG_READY).is_some()
 }
 
 fn readiness(export: &APIExport) -> Condition {

@@ -34,41 +34,43 @@ pub(super) struct Agent<'a> {
 }
 
 impl Agent<'_> {
-    /// Makes what is asked for, removes what is not any more, and says whether the kubeconfig is there; nothing when
-    /// none is asked for.
+    /// Makes what is asked for, removes what is not any more, and says whether the kubeconfig is there.
     ///
     /// Without an export of its own, a Service gives no rights: whoever may describe a service must not come to act
     /// on what somebody else exports under that name.
-    pub(super) async fn ensure(&self, service: &Service, owns_export: bool) -> Result<Option<Condition>, Error> {
+    pub(super) async fn ensure(&self, service: &Service, owns_export: bool) -> Result<Condition, Error> {
         let asked = service.spec.kubeconfig.as_ref();
         let wanted = asked.filter(|_| owns_export);
         self.tidy(service, wanted).await?;
         let Some(SecretReference { name, namespace }) = wanted else {
             let message = "the APIExport of its name was not made for the service, so no rights to it are given";
-            return Ok(asked.map(|_| Condition::fails(KUBECONFIG_READY, "ForeignExport", message)));
+            return Ok(match asked {
+                Some(_) => Condition::fails(KUBECONFIG_READY, "ForeignExport", message),
+                None => not_asked(),
+            });
         };
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let there = secrets.get_opt(name).await.map_err(|error| self.failed(service, error))?;
         if there.as_ref().is_some_and(|there| !is_ours(there.labels(), service)) {
             let message = format!("spec.kubeconfig: there is a Secret {name} in {namespace} that is not the service's");
-            return Ok(Some(Condition::fails(KUBECONFIG_READY, "SecretTaken", message)));
+            return Ok(Condition::fails(KUBECONFIG_READY, "SecretTaken", message));
         }
         let endpoint = self.workspace.clone().into();
         let Some(server) = self.control_plane.url(&endpoint) else {
             let message = "the control plane is not served outside of the platform's process";
-            return Ok(Some(Condition::fails(KUBECONFIG_READY, "NotServed", message)));
+            return Ok(Condition::fails(KUBECONFIG_READY, "NotServed", message));
         };
         let account = account_name(service);
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
         let taken = accounts.get_opt(&account).await.map_err(|error| self.failed(service, error))?;
         if taken.is_some_and(|taken| !is_ours(taken.labels(), service)) {
             let message = format!("there is a ServiceAccount {account} in {namespace} that is not the service's");
-            return Ok(Some(Condition::fails(KUBECONFIG_READY, "AccountTaken", message)));
+            return Ok(Condition::fails(KUBECONFIG_READY, "AccountTaken", message));
         }
         self.allow(service, namespace, &account).await?;
         let Some((token, authority)) = self.token(service, namespace, &account).await? else {
             let message = "the account of the agent has no token yet";
-            return Ok(Some(Condition::fails(KUBECONFIG_READY, "NoToken", message)));
+            return Ok(Condition::fails(KUBECONFIG_READY, "NoToken", message));
         };
         let kubeconfig = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "agent",
@@ -86,7 +88,7 @@ impl Agent<'_> {
             });
             self.apply(service, &secrets, name, secret).await?;
         }
-        Ok(Some(Condition::holds(KUBECONFIG_READY)))
+        Ok(Condition::holds(KUBECONFIG_READY))
     }
 
     /// Removes everything that was made for the agent.
@@ -211,6 +213,11 @@ impl Agent<'_> {
             error,
         )
     }
+}
+
+fn not_asked() -> Condition {
+    let message = "spec.kubeconfig names no Secret";
+    Condition { severity: "Info".into(), ..Condition::fails(KUBECONFIG_READY, "NotAsked", message) }
 }
 
 fn object<K: DeserializeOwned>(value: Value) -> K {

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{error::InsightError, tally::Place};
 use crate::{
     offering::GroupKind,
+    provision::RELEASE_OUTPUT,
     resolution::{OFFERING, PLAN, VERSION},
 };
 
@@ -90,7 +91,7 @@ impl Snapshot {
         let selected = |name: &str| object.annotations().get(name).map(|value| short(value)).filter(|v| !v.is_empty());
         let status = object.data.get("status").unwrap_or(&Value::Null);
         let conditions = status.get("conditions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let version = status.get("version").and_then(Value::as_str).map(short).or_else(|| selected(VERSION));
+        let version = status.get(RELEASE_OUTPUT).and_then(Value::as_str).map(short).or_else(|| selected(VERSION));
         Ok(Self {
             namespace: object.namespace().unwrap_or_default(),
             name: object.name_any(),
