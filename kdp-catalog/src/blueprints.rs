@@ -4,6 +4,7 @@ mod breaking;
 mod check;
 mod controller;
 mod graph_definition;
+mod instances;
 mod kinds;
 mod names;
 mod publish;
@@ -13,6 +14,7 @@ mod source;
 pub use self::{
     controller::{BlueprintController, install_blueprint_crds},
     graph_definition::{ResourceGraphDefinition, ResourceGraphDefinitionSpec},
+    instances::BlueprintInstances,
     revision::{BlueprintRevision, BlueprintRevisionSpec, UsedKind},
 };
 
@@ -22,6 +24,8 @@ pub const FIELD_MANAGER: &str = "kdp-blueprint";
 pub const INSTANCE: &str = "blueprints.kdp.k8c.io/instance";
 /// Label of a child: id of the resource it was made for.
 pub const RESOURCE: &str = "blueprints.kdp.k8c.io/resource";
+/// Annotation of a child: what was made in lower waves is needed by it, and deleted after it.
+const WAVE: &str = "blueprints.kdp.k8c.io/wave";
 /// Annotation of an instance: the version of the blueprint it is to be moved to.
 pub const REVISION: &str = "blueprints.kdp.k8c.io/revision";
 /// Annotation of a ResourceGraphDefinition: the version of its content.

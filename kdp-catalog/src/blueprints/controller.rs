@@ -300,10 +300,8 @@ fn against_published(artefacts: &Artefacts, graph: &Graph, revisions: &[Blueprin
             continue;
         }
         let Ok(before) = known.spec.compile() else { continue };
-        for (field, at) in [("spec", "schema.spec")] {
-            let old = &instance_schema(&before)["properties"][field];
-            faults.extend(breaking::changes(old, &schema["properties"][field], at));
-        }
+        let old = &instance_schema(&before)["properties"]["spec"];
+        faults.extend(breaking::changes(old, &schema["properties"]["spec"], "schema.spec"));
     }
     faults.sort();
     faults.dedup();

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use kdp_core::{
     Component, ComponentContext, ControlPlaneExt, Error, Identity, SharedControlPlane, WorkspacePath,
+    api::apis::APIExport,
     reconcile::{Chain, backoff},
 };
 use kube::{
@@ -29,7 +30,6 @@ use self::{
 };
 use super::{OFFERS, controller::install_blueprint_crds, revision::BlueprintRevision};
 use crate::shelving::changes_of;
-use kdp_core::api::apis::APIExport;
 
 /// Changes that come together are one.
 const GATHER: Duration = Duration::from_millis(50);
@@ -91,7 +91,7 @@ impl Component for BlueprintInstances {
                         Ok(offers) => {
                             failures = 0;
                             let control_plane = context.control_plane();
-                            serve_all(control_plane, context.shutdown(), offers, &mut served, &mut serving);
+                            serve_all((control_plane, &client), context.shutdown(), offers, &mut served, &mut serving);
                             Instant::now() + Duration::from_secs(60)
                         }
                         Err(error) => {
@@ -120,7 +120,7 @@ async fn offers(client: &Client) -> Result<Vec<Offer>, Error> {
 }
 
 fn serve_all(
-    control_plane: &SharedControlPlane,
+    (control_plane, provider): (&SharedControlPlane, &Client),
     shutdown: &CancellationToken,
     offers: Vec<Offer>,
     served: &mut BTreeMap<String, Served>,
@@ -147,13 +147,18 @@ fn serve_all(
         let name = offer.export.clone();
         let (sender, receiver) = watch::channel(Arc::new(offer));
         let stop = shutdown.child_token();
-        serving.push(serve(control_plane.clone(), receiver, stop.clone()).boxed());
+        serving.push(serve(control_plane.clone(), provider.clone(), receiver, stop.clone()).boxed());
         served.insert(name, Served { offers: sender, stop });
     }
 }
 
 /// Looks after all instances of one blueprint.
-async fn serve(control_plane: SharedControlPlane, mut offers: watch::Receiver<Arc<Offer>>, stop: CancellationToken) {
+async fn serve(
+    control_plane: SharedControlPlane,
+    provider: Client,
+    mut offers: watch::Receiver<Arc<Offer>>,
+    stop: CancellationToken,
+) {
     let mut queue = Queue::default();
     loop {
         let offer = offers.borrow_and_update().clone();
@@ -165,7 +170,7 @@ async fn serve(control_plane: SharedControlPlane, mut offers: watch::Receiver<Ar
             }
         };
         let mut changes = watcher(all, watcher::Config::default()).default_backoff().boxed();
-        let instances = Instances::new(control_plane.clone(), offer.clone());
+        let instances = Instances::new(control_plane.clone(), provider.clone(), offer.clone());
         let mut running = FuturesUnordered::new();
         queue.all_are_due();
         let is_over = loop {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kdp_core::{
-    ControlPlane, Error, ErrorKind, Identity, LogicalClusterName, SharedControlPlane,
+    Error, ErrorKind, Identity, LogicalClusterName, SharedControlPlane,
     api::apis::{APIBinding, APIExport, APIResourceSchema},
 };
 use kube::{

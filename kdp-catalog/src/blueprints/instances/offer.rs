@@ -47,10 +47,15 @@ impl Offer {
             cluster: export.annotations().get(CLUSTER_ANNOTATION)?.parse().ok()?,
             kind: ApiResource::from_gvk_with_plural(&gvk, &names::plural(&schema.kind)),
             is_namespaced: schema.scope == InstanceScope::Namespaced,
-            current: export.annotations().get(CURRENT).filter(|version| !version.is_empty()).cloned(),
+            current: Self::current_of(export),
             made: made.into_iter().collect(),
             revisions,
         })
+    }
+
+    /// The version that an export offers at present.
+    pub(super) fn current_of(export: &APIExport) -> Option<String> {
+        export.annotations().get(CURRENT).filter(|version| !version.is_empty()).cloned()
     }
 
     pub(super) fn revision(&self, version: &str) -> Option<&BlueprintRevisionSpec> {

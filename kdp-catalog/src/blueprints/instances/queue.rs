@@ -138,3 +138,6 @@ impl Queue {
         self.due.insert((at, key));
     }
 }
+
+#[cfg(test)]
+mod tests;
