@@ -9,15 +9,19 @@ mod status;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use futures::{
+    FutureExt, StreamExt,
+    future::BoxFuture,
+    stream::{BoxStream, FuturesUnordered, select_all},
+};
 use kdp_core::{
     Component, ComponentContext, ControlPlaneExt, Error, Identity, SharedControlPlane, WorkspacePath,
-    api::apis::APIExport,
+    api::{CLUSTER_ANNOTATION, apis::APIExport},
     reconcile::{Chain, backoff},
 };
 use kube::{
     Api, Client, ResourceExt,
-    api::{DynamicObject, ListParams},
+    api::{DynamicObject, ListParams, PartialObjectMeta},
     runtime::{WatchStreamExt, watcher, watcher::Event},
 };
 use tokio::{sync::watch, time::Instant};
@@ -28,7 +32,11 @@ use self::{
     queue::{Key, Queue},
     reconcile::Instances,
 };
-use super::{OFFERS, controller::install_blueprint_crds, revision::BlueprintRevision};
+use super::{
+    INSTANCE, OFFERS,
+    controller::install_blueprint_crds,
+    revision::{BlueprintRevision, UsedKind},
+};
 use crate::shelving::changes_of;
 
 /// Changes that come together are one.
@@ -44,8 +52,9 @@ const AT_ONCE: usize = 8;
 /// owner reference, and nothing without both is ever changed or deleted. The status tells of children, and is never
 /// asked. So there is nothing to be lost when the component ends, at any moment.
 ///
-/// Children are not watched: an instance that is not ready is looked at again after a pause that grows from 100 ms to
-/// a minute, with jitter, one that is ready every minute or so.
+/// Children are watched by their label, one watch for each kind of a blueprint and only their metadata. What a watch
+/// cannot tell is found by looking: an instance that is not ready is looked at again after a pause that grows from
+/// 100 ms to a minute, with jitter, one that is ready every minute or so.
 #[derive(Clone, Debug)]
 pub struct BlueprintInstances {
     workspace: WorkspacePath,
@@ -74,8 +83,7 @@ impl Component for BlueprintInstances {
     async fn run(self: Box<Self>, context: ComponentContext) -> Result<(), Error> {
         let client = context.control_plane().system_client(&self.workspace)?;
         install_blueprint_crds(&client).await?;
-        let mut changes =
-            futures::stream::select_all([changes_of::<BlueprintRevision>(&client), changes_of::<APIExport>(&client)]);
+        let mut changes = select_all([changes_of::<BlueprintRevision>(&client), changes_of::<APIExport>(&client)]);
         let mut served = BTreeMap::<String, Served>::new();
         let mut serving = FuturesUnordered::<BoxFuture<'static, ()>>::new();
         let mut failures = 0;
@@ -162,13 +170,15 @@ async fn serve(
     let mut queue = Queue::default();
     loop {
         let offer = offers.borrow_and_update().clone();
-        let all = match control_plane.client(&offer.endpoint(None), &Identity::system_masters()) {
-            Ok(client) => Api::<DynamicObject>::all_with(client, &offer.kind),
+        let client = match control_plane.client(&offer.endpoint(None), &Identity::system_masters()) {
+            Ok(client) => client,
             Err(error) => {
                 tracing::warn!(export = %offer.export, %error, "blueprint.reach");
                 return;
             }
         };
+        let all = Api::<DynamicObject>::all_with(client.clone(), &offer.kind);
+        let mut of_children = select_all(offer.made.iter().map(|kind| changes_of_children(&client, kind, &offer)));
         let mut changes = watcher(all, watcher::Config::default()).default_backoff().boxed();
         let instances = Instances::new(control_plane.clone(), provider.clone(), offer.clone());
         let mut running = FuturesUnordered::new();
@@ -207,6 +217,7 @@ async fn serve(
                     Ok(Event::Init | Event::InitDone) => {}
                     Err(error) => tracing::debug!(export = %offer.export, error = %Chain(&error), "blueprint.watch"),
                 },
+                Some(key) = of_children.next(), if !of_children.is_empty() => queue.hear(Some(key), Instant::now()),
                 () = timer => {}
             }
         };
@@ -218,4 +229,19 @@ async fn serve(
             return;
         }
     }
+}
+
+/// The instances whose children of one kind change, in all workspaces where the kind can be seen.
+fn changes_of_children(client: &Client, kind: &UsedKind, offer: &Offer) -> BoxStream<'static, Key> {
+    let api = Api::<PartialObjectMeta<DynamicObject>>::all_with(client.clone(), &kind.resource());
+    let (owner, is_namespaced) = (offer.kind.kind.clone(), offer.is_namespaced);
+    let changes = watcher(api, watcher::Config::default().labels(INSTANCE)).default_backoff();
+    let key = move |change: Result<Event<PartialObjectMeta<DynamicObject>>, watcher::Error>| {
+        let (Event::Apply(child) | Event::InitApply(child) | Event::Delete(child)) = change.ok()? else { return None };
+        let cluster = child.annotations().get(CLUSTER_ANNOTATION)?.parse().ok()?;
+        let instance = child.owner_references().iter().find(|reference| reference.kind == owner)?;
+        let namespace = child.namespace().filter(|_| is_namespaced);
+        Some(Key { cluster, namespace, name: instance.name.clone() })
+    };
+    changes.filter_map(move |change| std::future::ready(key(change))).boxed()
 }

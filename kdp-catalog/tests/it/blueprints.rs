@@ -313,6 +313,18 @@ async fn an_instance_stays_with_its_revision_until_it_is_told_to_move() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_a_tenant_changes_or_deletes_is_as_it_was() {
+    let stage = Stage::open().await;
+    stage.ready("root:a", "shop").await;
+    let other = Patch::Merge(json!({"data": {"title": "other"}}));
+    stage.configs("root:a").patch("shop", &PatchParams::default(), &other).await.unwrap();
+    eventually(async || stage.title("root:a", "shop").await.as_deref() == Some("hello")).await;
+    stage.secrets("root:a").delete("shop-credentials", &DeleteParams::default()).await.unwrap();
+    eventually(async || stage.secrets("root:a").get_opt("shop-credentials").await.unwrap().is_some()).await;
+    stage.is_ready("root:a", "shop", true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn taking_a_blueprint_back_keeps_what_was_made_and_lets_it_be_deleted() {
     let stage = Stage::open().await;
     stage.ready("root:a", "shop").await;
@@ -393,7 +405,15 @@ async fn nothing_but_children_is_ever_changed_or_deleted() {
     for tenant in TENANTS {
         stage.configs(tenant).create(&PostParams::default(), &precious).await.unwrap();
     }
-    stage.ready("root:a", "shop").await;
+    let uid = stage.ready("root:a", "shop").await.uid().unwrap();
+    // A label alone makes no child, and neither does an owner.
+    let labels = json!({INSTANCE: uid, "blueprints.kdp.k8c.io/resource": "extra"});
+    let labelled = Patch::Merge(json!({"metadata": {"labels": labels}}));
+    stage.configs("root:a").patch("precious", &PatchParams::default(), &labelled).await.unwrap();
+    let owned: ConfigMap = of(json!({"metadata": {"name": "owned", "ownerReferences": [
+        {"apiVersion": "apps.example.com/v1alpha1", "kind": "WebApp", "name": "shop", "uid": uid},
+    ]}, "data": {"title": "mine"}}));
+    stage.configs("root:a").create(&PostParams::default(), &owned).await.unwrap();
     // The tenant says in the status that its own object, and another's, are children.
     let references = json!([
         {"id": "config", "apiVersion": "v1", "kind": "ConfigMap", "namespace": "default", "name": "precious"},
@@ -414,6 +434,7 @@ async fn nothing_but_children_is_ever_changed_or_deleted() {
         assert_eq!(stage.title(tenant, "precious").await.as_deref(), Some("mine"));
     }
     assert!(stage.title("root:a", "shop").await.is_none());
+    assert_eq!(stage.title("root:a", "owned").await.as_deref(), Some("mine"));
 
     // An instance does not take over an object that was there before it.
     stage.order("root:a", "precious", json!({"title": "stolen"})).await;
