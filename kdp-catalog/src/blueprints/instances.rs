@@ -48,7 +48,7 @@ const AT_ONCE: usize = 8;
 ///
 /// Workspaces are reached through the virtual workspace of the blueprint's APIExport and no other way: what a
 /// consumer has not bound, or not accepted when it bound, is out of reach. Which children there are is read from the
-/// workspace itself: a child carries the UID of its instance in the label [`INSTANCE`](super::INSTANCE) and in an
+/// workspace itself: a child carries the UID of its instance in the label [`INSTANCE`] and in an
 /// owner reference, and nothing without both is ever changed or deleted. The status tells of children, and is never
 /// asked. So there is nothing to be lost when the component ends, at any moment.
 ///
@@ -207,7 +207,7 @@ async fn serve(
                     if let Err(error) = &result {
                         tracing::warn!(export = %offer.export, instance = %key, error = %Chain(error), "blueprint.instance");
                     }
-                    queue.done(key, result, Instant::now());
+                    queue.done(key, &result, Instant::now());
                 }
                 Some(change) = changes.next() => match change {
                     Ok(Event::Apply(object) | Event::InitApply(object)) => {
@@ -223,7 +223,7 @@ async fn serve(
         };
         // A write that was begun is not cut off.
         while let Some((key, result)) = running.next().await {
-            queue.done(key, result, Instant::now());
+            queue.done(key, &result, Instant::now());
         }
         if is_over {
             return;

@@ -322,12 +322,27 @@ async fn a_child_that_a_tenant_changes_or_deletes_is_as_it_was() {
     stage.secrets("root:a").delete("shop-credentials", &DeleteParams::default()).await.unwrap();
     eventually(async || stage.secrets("root:a").get_opt("shop-credentials").await.unwrap().is_some()).await;
     stage.is_ready("root:a", "shop", true).await;
+    // What is as it should be is not written again.
+    let versions = async || {
+        let widget = stage.widgets("root:a").get("shop").await.unwrap();
+        let config = stage.configs("root:a").get("shop").await.unwrap();
+        (widget.resource_version(), config.resource_version())
+    };
+    let before = versions().await;
+    stage.patch("root:a", "shop", json!({"metadata": {"annotations": {"example.com/note": "x"}}})).await;
+    stage.ready("root:a", "second").await;
+    assert_eq!(versions().await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn taking_a_blueprint_back_keeps_what_was_made_and_lets_it_be_deleted() {
     let stage = Stage::open().await;
     stage.ready("root:a", "shop").await;
+    let advise = Patch::Merge(json!({"spec": {"deprecated": true}}));
+    stage.definitions().patch("web", &PatchParams::default(), &advise).await.unwrap();
+    stage.phase("web", BlueprintPhase::Deprecated).await;
+    stage.order("root:b", "late", json!({"title": "hello"})).await;
+    eventually(async || stage.title("root:b", "late").await.is_some()).await;
     let back = Patch::Merge(json!({"spec": {"published": false}}));
     stage.definitions().patch("web", &PatchParams::default(), &back).await.unwrap();
     stage.phase("web", BlueprintPhase::Valid).await;

@@ -104,7 +104,7 @@ impl Queue {
         self.due.first().map(|(due, _)| *due)
     }
 
-    pub(super) fn done(&mut self, key: Key, result: Result<Next, Error>, now: Instant) {
+    pub(super) fn done(&mut self, key: Key, result: &Result<Next, Error>, now: Instant) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         entry.is_running = false;
         let pause = match result {
