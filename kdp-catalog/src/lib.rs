@@ -24,6 +24,7 @@
 mod access;
 mod binding;
 pub mod blueprint;
+pub mod blueprints;
 mod catalog;
 mod controller;
 mod entry;

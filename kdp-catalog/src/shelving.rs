@@ -197,7 +197,7 @@ fn defaults(exports: &[APIExport], schemas: &[APIResourceSchema]) -> HashMap<Gro
     defaults.collect()
 }
 
-fn changes_of<K>(client: &Client) -> futures::stream::BoxStream<'static, ()>
+pub(crate) fn changes_of<K>(client: &Client) -> futures::stream::BoxStream<'static, ()>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {

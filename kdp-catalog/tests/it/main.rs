@@ -4,6 +4,7 @@
 mod agent;
 mod binding;
 mod blueprint;
+mod blueprints;
 mod controller;
 mod fleet;
 mod insight;

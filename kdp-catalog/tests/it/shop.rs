@@ -149,7 +149,7 @@ async fn run(site: &Site, standard: &Things, gold: &Things) -> (CatalogProvider,
     (catalog, running)
 }
 
-async fn publish(site: &Site) {
+pub(crate) async fn publish(site: &Site) {
     let schema = json!({
         "metadata": {"name": format!("v1.widgets.{GROUP}")},
         "spec": {
