@@ -3,6 +3,7 @@
 //! - [`database`]: a real operator. It makes SQLite files and PostgreSQL instances.
 //! - [`quickstart`]: a whole platform around it, in one process.
 //! - [`postgres`]: a plugin as a third party writes one. It makes databases in a PostgreSQL server.
+//! - [`selfservice`]: a page where tenants order with a browser.
 //! - [`syncagent`]: the agent of a service owner, in the place of kcp's api-syncagent.
 //!
 //! The programs are in `src/bin`; each is a thin `main`.
@@ -10,4 +11,5 @@
 pub mod database;
 pub mod postgres;
 pub mod quickstart;
+pub mod selfservice;
 pub mod syncagent;
