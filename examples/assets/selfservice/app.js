@@ -34,7 +34,7 @@ async function route() {
   const mine = ++turn;
   const parts = location.hash.replace(/^#\//, "").split("/").map((part) => decodeURIComponent(part));
   for (const link of document.querySelectorAll("nav a")) {
-    if (link.getAttribute("href") === `#/${parts[0]}`) link.setAttribute("aria-current", "page");
+    if (link.getAttribute("href") === `#/${parts[0] === "order" ? "catalog" : parts[0]}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   try {

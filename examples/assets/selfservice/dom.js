@@ -49,3 +49,11 @@ export function words(name) {
   const text = name.replace(/([a-z0-9])([A-Z])/g, "$1 $2").replace(/[-_.]+/g, " ").trim().toLowerCase();
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
+
+/** A text in which words between backticks are code. */
+export function prose(text) {
+  const parts = text.split("`");
+  // An odd one out is a backtick that means itself.
+  if (parts.length % 2 === 0) return text;
+  return parts.map((part, index) => (index % 2 ? h("code", {}, part) : part));
+}

@@ -3,7 +3,7 @@
 // Each field has a path in the words of the API server, such as `spec.backups[0].hour`, so that what the server says of
 // a field is shown at that field.
 
-import { h, newId, say, words } from "./dom.js";
+import { h, newId, prose, say, words } from "./dom.js";
 
 /** What a field says when it has nothing to say. */
 const nothing = undefined;
@@ -59,7 +59,7 @@ export function form({ fields, label, send }) {
     } catch (refusal) {
       const causes = (refusal.causes ?? []).filter((cause) => cause.field && cause.message);
       const known = causes.filter((cause) => fields.some((field) => field.at(cause.field)));
-      show(causes.map((cause) => ({ path: cause.field, message: cause.message })), known.length ? null : refusal.message);
+      show(causes.map((cause) => ({ path: cause.field, message: readable(cause.message) })), known.length ? null : refusal.message);
     } finally {
       button.removeAttribute("aria-disabled");
     }
@@ -70,12 +70,15 @@ export function form({ fields, label, send }) {
     h("div", { class: "actions" }, button));
 }
 
+/** What the server says of a value, without naming its type when that is all it shows of it. */
+const readable = (message) => message.replace(/^Invalid value: "(array|boolean|integer|number|object|string)": /, "");
+
 /** What all fields with one control have in common: its label, its description, and its fault. */
 function single({ schema, path, label, required }, control, { read, check = () => nothing, inline = false }) {
   const id = newId("field");
   const [aboutId, faultId] = [`${id}-about`, `${id}-fault`];
   const faultBox = h("p", { class: "fault", id: faultId, hidden: true });
-  const aboutBox = schema.description ? h("p", { class: "about", id: aboutId }, schema.description) : null;
+  const aboutBox = schema.description ? h("p", { class: "about", id: aboutId }, prose(schema.description)) : null;
   control.id = id;
   if (aboutBox) control.setAttribute("aria-describedby", aboutId);
   if (required) control.setAttribute("aria-required", "true");
@@ -235,7 +238,7 @@ function compound({ schema, path, label, required }, inner, { children, read, ch
   const faultBox = h("p", { class: "fault", id: faultId, hidden: true });
   const element = h("fieldset", { tabindex: "-1", "aria-describedby": faultId },
     h("legend", {}, label, required ? h("span", { class: "star", "aria-hidden": "true" }, " *") : null),
-    schema.description ? h("p", { class: "about" }, schema.description) : null, faultBox, inner);
+    schema.description ? h("p", { class: "about" }, prose(schema.description)) : null, faultBox, inner);
   const self = {
     element, path, read, check,
     isSet: () => read() !== nothing,

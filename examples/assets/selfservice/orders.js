@@ -61,7 +61,7 @@ export async function orderView(parts) {
       facts.length ? h("h2", {}, "Delivered") : "", facts.length ? definitions(facts) : "",
       order.conditions.length ? h("h2", {}, "Conditions") : "",
       order.conditions.length ? h("ul", { class: "conditions" }, order.conditions.map((condition) => h("li", {},
-        h("strong", {}, condition.type), ` is ${condition.status}`, condition.reason ? ` (${condition.reason})` : "",
+        h("strong", {}, condition.type), ` is ${condition.status}`, condition.reason && condition.reason !== condition.type ? ` (${condition.reason})` : "",
         condition.message ? `: ${condition.message}` : ""))) : "");
     secrets.offer(order.ready === "True" && !order.deleting);
     const news = `${order.name}: ${word}. ${order.message ?? ""}`;
@@ -97,7 +97,7 @@ export async function orderView(parts) {
     gone();
   });
   return {
-    title: order.name,
+    title: `${order.kind} ${order.name}`,
     content: [h("p", { class: "back" }, h("a", { href: "#/orders" }, "All orders")), box, secrets.element, actions],
     leave: () => {
       source.close();
@@ -113,7 +113,7 @@ function credentials(own) {
   const button = h("button", { type: "button", class: "main", click: () => reveal() }, "Show the credentials once");
   const element = h("section", { class: "credentials", "aria-labelledby": titleId, hidden: true },
     h("h2", { id: titleId }, "Credentials"),
-    h("p", {}, "They are fetched now and shown until you hide them or leave this page."), box, button);
+    h("p", {}, "They are fetched when you ask for them, and shown until you hide them or leave this view."), box, button);
   const hide = () => {
     box.replaceChildren();
     button.hidden = false;

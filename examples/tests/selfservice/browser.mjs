@@ -150,7 +150,7 @@ async function order(page) {
   await page.keyboard.press("Backspace");
   await tabTo(page, "Order");
   await page.keyboard.press("Enter");
-  await heading(page, "orders");
+  await heading(page, "Database orders");
   await badge(page, "Ready");
   await page.waitForFunction(() => document.getElementById("live").textContent.startsWith("orders: Ready"));
   console.log("the order is Ready, and this is told");
@@ -203,7 +203,7 @@ async function look(page) {
 async function remove(page) {
   await tabTo(page, "orders");
   await page.keyboard.press("Enter");
-  await heading(page, "orders");
+  await heading(page, "Database orders");
   await tabTo(page, "Delete this order");
   await page.keyboard.press("Enter");
   await page.waitForSelector("dialog[open]");
