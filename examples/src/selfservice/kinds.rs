@@ -59,8 +59,17 @@ pub(super) fn service_key(entry: &CatalogEntry) -> String {
     format!("{}:{}", entry.export.workspace, entry.export.name)
 }
 
-/// A service as the user may see it.
+/// Whether a text is one part of a path and stays so: what is made of it leads nowhere else.
+pub(super) fn is_segment(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"/?#%\\".contains(&byte);
+    !text.is_empty() && text.len() <= 253 && text.bytes().all(is_plain) && !matches!(text, "." | "..")
+}
+
+/// A service as the user may see it, and how the workspace binds it.
 pub(super) async fn find_service(shared: &Shared, place: &Place, service: &str) -> Result<CatalogEntry, Fault> {
+    if !is_segment(service.rsplit(':').next().unwrap_or_default()) {
+        return Err(Fault::NotFound("service"));
+    }
     let identity = place.identity().await?;
     let entry = shared.catalog.get_in(&identity, service, &place.client).await?;
     entry.ok_or(Fault::NotFound("service"))
@@ -79,4 +88,19 @@ pub(super) async fn all(shared: &Shared, place: &Place) -> Result<Vec<Ordered>, 
     let entries = shared.catalog.list_in(&identity, &place.client).await?;
     let bound = entries.iter().filter(|entry| entry.bound.as_ref().is_some_and(|bound| bound.complete));
     Ok(bound.flat_map(|entry| entry.kinds().iter().filter_map(|kind| Ordered::new(entry, kind))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_leads_nowhere_else() {
+        for text in ["app", "app.example.com", "system:admin", "A-b_c"] {
+            assert!(is_segment(text), "{text}");
+        }
+        for text in ["", ".", "..", "a/b", "a?b", "a#b", "a%2fb", "a b", "a\\b", "a\0b", "ä", &"a".repeat(254)] {
+            assert!(!is_segment(text), "{text}");
+        }
+    }
 }

@@ -42,6 +42,10 @@ pub(super) struct OrderPath {
 
 /// An order as the user sees it now, and the kind it is of.
 pub(super) async fn find(shared: &Shared, place: &Place, path: &OrderPath) -> Result<(Ordered, DynamicObject), Fault> {
+    let is_fine = kinds::is_segment(&path.name) && (path.namespace == NO_NAMESPACE || is_name(&path.namespace));
+    if !is_fine {
+        return Err(Fault::NotFound("order"));
+    }
     let kind = kinds::find(shared, place, &path.service, &path.kind).await?;
     if kind.namespaced == (path.namespace == NO_NAMESPACE) {
         return Err(Fault::NotFound("order"));

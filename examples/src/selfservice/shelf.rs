@@ -41,7 +41,7 @@ pub(super) async fn form(
     Path((service, plural)): Path<(String, String)>,
 ) -> Result<Json<Value>, Fault> {
     let identity = place.identity().await?;
-    let entry = shared.catalog.get(&identity, &service).await?.ok_or(Fault::NotFound("service"))?;
+    let entry = kinds::find_service(&shared, &place, &service).await?;
     let offered = entry.kinds().iter().find(|kind| kind.plural == plural).ok_or(Fault::NotFound("kind"))?;
     let ordered = kinds::Ordered::new(&entry, offered).ok_or(Fault::NotFound("version"))?;
     let schemas = shared.catalog.schemas(&identity, &entry).await?;

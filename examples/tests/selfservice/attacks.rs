@@ -217,6 +217,8 @@ async fn what_is_sent_is_checked_and_what_is_answered_is_no_markup() {
     for name in ["..%2F..%2Fsecrets", "%2E%2E", "a%00b", "app%2Fstatus", "app%3FlabelSelector=x"] {
         let answer = visitor.get(&order_path(name)).await;
         assert!(matches!(answer.status.as_u16(), 400 | 404), "{name}: {answer:?}");
+        let answer = visitor.get(&format!("/api/catalog/{name}/kinds/databases/form")).await;
+        assert!(matches!(answer.status.as_u16(), 400 | 404), "{name}: {answer:?}");
     }
     // What is no part of an order is not taken over from the form.
     order = new_order("fields");

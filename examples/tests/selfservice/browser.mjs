@@ -56,7 +56,9 @@ async function examine(page, name) {
       return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.html).join(" | ")}`);
     });
     assert.deepEqual(violations, [], `${name}, ${scheme}`);
-    await page.screenshot({ path: join(settings.artifacts, `${name}-${scheme}.png`), fullPage: true });
+    const size = await page.evaluate(() => [document.scrollingElement.scrollWidth, innerWidth, Boolean(document.querySelector("dialog"))]);
+    assert.ok(size[0] <= size[1], `${name} is ${size[0]} wide in ${size[1]}`);
+    await page.screenshot({ path: join(settings.artifacts, `${name}-${scheme}.png`), fullPage: !size[2] });
     views += 1;
   }
   await page.emulateMediaFeatures([{ name: "prefers-reduced-motion", value: "reduce" }, { name: "prefers-color-scheme", value: "light" }]);
@@ -239,6 +241,100 @@ async function lookFromElsewhere() {
   console.log("another tenant is refused");
 }
 
+/** Forms of schemas that the service of this platform does not have. */
+async function fillForms(page) {
+  await page.goto(new URL("/#/orders", settings.link).href);
+  await heading(page, "Orders");
+  await page.evaluate(async () => {
+    const { field, form } = await import("/form.js");
+    const schema = {
+      type: "object",
+      required: ["size", "zones", "public"],
+      properties: {
+        size: { type: "integer", minimum: 1, maximum: 9, description: "How `large` it is." },
+        ratio: { type: "number", exclusiveMinimum: 0 },
+        tier: { enum: ["small", "large", null], default: "small" },
+        public: { type: "boolean", description: "Whether everybody may see it." },
+        replicate: { type: "boolean" },
+        note: { type: ["string", "null"], maxLength: 300, "ui:widget": "textarea" },
+        port: { anyOf: [{ type: "integer" }, { type: "string" }] },
+        zones: { type: "array", minItems: 1, uniqueItems: true, items: { type: "string", minLength: 2 } },
+        labels: { type: "object", additionalProperties: { type: "string" } },
+        backup: { type: "object", required: ["hour"], properties: { hour: { type: "integer", maximum: 23 }, keep: { type: "integer" } } },
+        extra: { type: "object", additionalProperties: true },
+      },
+    };
+    const fields = [field(schema, "spec", { name: "spec", required: true })];
+    const send = async (values) => {
+      window.sent = values;
+      if (window.refusal) throw Object.assign(new Error("refused"), { causes: [{ field: window.refusal, message: "not this one" }] });
+    };
+    document.querySelector("main").replaceChildren(Object.assign(document.createElement("h1"), { textContent: "Forms" }),
+      form({ fields, label: "Send", send }));
+  });
+  const faults = () => page.evaluate(() => [...document.querySelectorAll(".fault:not([hidden])")].map((fault) => fault.textContent));
+  await tabTo(page, "Send");
+  await page.keyboard.press("Enter");
+  assert.deepEqual(await faults(), ["Size: this is required.", "Zones: this is required."]);
+  await examine(page, "form-of-everything");
+  await page.evaluate(() => document.querySelector("h1").setAttribute("tabindex", "-1"));
+  await page.evaluate(() => document.querySelector("h1").focus());
+  await tabTo(page, "Size");
+  await page.keyboard.type("12");
+  await tabTo(page, "Public");
+  await page.keyboard.press("Space");
+  await tabTo(page, "Port");
+  await page.keyboard.type("http");
+  await tabTo(page, "Add to Zones");
+  await page.keyboard.press("Enter");
+  assert.match(await focused(page), /^Zones 1/, "the focus is in what was added");
+  await page.keyboard.type("eu");
+  await tabTo(page, "Add to Zones");
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("eu");
+  await tabTo(page, "Add to Labels");
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("team");
+  await tabTo(page, "Value 1");
+  await page.keyboard.type("a");
+  await tabTo(page, "Keep");
+  await page.keyboard.type("3");
+  await tabTo(page, "Extra");
+  await page.keyboard.type("[1]");
+  await tabTo(page, "Send");
+  await page.keyboard.press("Enter");
+  const told = (await faults()).join(" ");
+  for (const fault of ["Size: 9 or less", "Zones: each only once", "Hour: this is required", "Extra: an object in JSON"]) {
+    assert.ok(told.includes(fault), `${fault} in ${told}`);
+  }
+  assert.match(await focused(page), /^Size/);
+  await examine(page, "form-of-everything-with-faults");
+  const retype = async (text) => {
+    await page.keyboard.down("Control");
+    await page.keyboard.press("a");
+    await page.keyboard.up("Control");
+    await page.keyboard.type(text);
+  };
+  await retype("3");
+  await tabTo(page, "Remove Zones 2");
+  await page.keyboard.press("Enter");
+  assert.equal(await focused(page), "Add to Zones", "the focus is not lost with what was removed");
+  await tabTo(page, "Hour");
+  await page.keyboard.type("4");
+  await tabTo(page, "Extra");
+  await retype('{"a":[1]}');
+  await page.evaluate(() => { window.refusal = "spec.zones[0]"; });
+  await tabTo(page, "Send");
+  await page.keyboard.press("Enter");
+  await shows(page, "not this one");
+  assert.match(await focused(page), /^Zones 1/, "what the server says of an item leads to it");
+  assert.deepEqual(await page.evaluate(() => window.sent.spec), {
+    size: 3, tier: "small", public: true, port: "http", zones: ["eu"], labels: { team: "a" },
+    backup: { hour: 4, keep: 3 }, extra: { a: [1] },
+  });
+  console.log("a form of every kind of field is filled with the keyboard");
+}
+
 async function signOut(page) {
   await tabTo(page, "Sign out");
   await page.keyboard.press("Enter");
@@ -257,6 +353,7 @@ try {
   await reveal(page);
   await look(page);
   await remove(page);
+  await fillForms(page);
   await signOut(page);
   assert.deepEqual(troubles, []);
   console.log(`done: ${views} times axe found nothing`);
