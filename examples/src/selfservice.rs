@@ -62,13 +62,16 @@ pub async fn main(options: Options) -> ExitCode {
 async fn run(options: &Options) -> Result<(), Error> {
     let mut stop = Stop::listen()?;
     let demo = Demo::start(options).await?;
-    let check = if options.once { demo.check().await } else { demo.print_guide() };
-    if check.is_ok() && !options.once {
+    let outcome = if options.once {
+        demo.check().await
+    } else {
+        demo.print_guide();
         tokio::select! {
             // Stopping tells the cause.
             () = demo.failed() => {}
             () = stop.requested() => screen::line("\nstopping"),
         }
-    }
-    demo.stop().await.and(check)
+        Ok(())
+    };
+    demo.stop().await.and(outcome)
 }

@@ -101,8 +101,7 @@ impl Demo {
     }
 
     /// Says where to go.
-    #[expect(clippy::unnecessary_wraps, reason = "it takes turns with the check")]
-    pub(super) fn print_guide(&self) -> Result<(), Error> {
+    pub(super) fn print_guide(&self) {
         screen::line(format_args!("\nThe page is at {} until Ctrl-C. Each link signs in once:\n", self.url));
         for guest in &self.guests {
             screen::line(format_args!("  # {} in {}", guest.name, guest.workspace));
@@ -111,7 +110,6 @@ impl Demo {
         }
         screen::line("After that, sign in with the token in the kubeconfig file and the path of the workspace.");
         tracing::info!(url = %self.url, "selfservice.serving");
-        Ok(())
     }
 }
 

@@ -1,6 +1,10 @@
 //! What every request must pass before anything looks at it, and what every answer says.
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Instant,
+};
 
 use axum::{
     extract::{FromRequestParts, Request, State},
@@ -17,6 +21,9 @@ pub(super) const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
 /// What the browser may do for the page: talk to where it came from, and make no markup out of text.
 const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
                       object-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// Where requests come from that did not come over a connection.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// Where a connection comes from.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +89,7 @@ fn admit(shared: &Shared, request: &mut Request) -> Result<(), Fault> {
             }
         }
         _ => {
-            let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
+            let peer = request.extensions().get::<Peer>().map_or(NOWHERE, |peer| peer.0);
             shared.sign_ins.take(peer, now).map_err(Fault::Limited)?;
             if changes && !signs_in {
                 return Err(Fault::SignedOut);

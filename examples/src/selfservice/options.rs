@@ -32,7 +32,7 @@ pub struct Options {
     /// Address of the API server; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     pub api_listen: SocketAddr,
-    /// Start, ask the page who is signed in, and exit: 0 when it answers.
+    /// Start, ask the API server with each token who that is, and exit: 0 when it answers.
     #[arg(long)]
     pub once: bool,
     /// Log what happens to standard error; twice for more.
