@@ -96,6 +96,17 @@ export async function orderView(parts) {
     source.close();
     gone();
   });
+  source.addEventListener("error", async () => {
+    // The browser tries again by itself, unless it was refused; then the reason is asked for.
+    if (source.readyState !== EventSource.CLOSED) return;
+    try {
+      order = await ask("GET", address(...own));
+      show();
+      actions.prepend(trouble("News of this order do not arrive any more. Load the page again to see how it is."));
+    } catch (refusal) {
+      if (refusal.code === 404) gone();
+    }
+  });
   return {
     title: `${order.kind} ${order.name}`,
     content: [h("p", { class: "back" }, h("a", { href: "#/orders" }, "All orders")), box, secrets.element, actions],

@@ -1,5 +1,7 @@
 //! What must not work.
 
+use std::time::Duration;
+
 use http::{HeaderMap, Method, StatusCode, header};
 use kdp_examples::selfservice::Demo;
 use serde_json::{Value, json};
@@ -77,7 +79,7 @@ async fn credentials_are_told_once_after_they_were_asked_for() {
         }
         // The Secret travels by itself.
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{}", answer.text);
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let shown = shown.expect("the credentials arrive");
     assert_eq!(shown.headers[header::CACHE_CONTROL], "no-store");
@@ -187,6 +189,43 @@ async fn only_a_token_that_opens_the_workspace_signs_in() {
         }
     }
     assert!(refused > 10, "{refused} of 60 guesses were refused");
+    demo.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn news_of_an_order_end_with_the_session_and_with_the_order() {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let (demo, _directory) = demo().await;
+    let guest = &demo.guests()[0];
+    let (stays, leaves) = (Visitor::signed_in(&demo, guest).await, Visitor::signed_in(&demo, guest).await);
+    let order = stays.order("app").await;
+    let events = format!("{}/events", order_path("app"));
+    let follow = |visitor: &Visitor| {
+        let (visitor, events) = (visitor.clone(), events.clone());
+        tokio::spawn(async move { visitor.get(&events).await })
+    };
+    let (to_the_end, cut_off) = (follow(&stays), follow(&leaves));
+    // Eight at once are enough for a person.
+    let mut refused = false;
+    let mut more = Vec::new();
+    while !refused && more.len() < 20 {
+        let one = follow(&leaves);
+        let early = tokio::time::timeout(Duration::from_millis(500), one);
+        match early.await {
+            Ok(answer) => refused = answer.unwrap().status == StatusCode::TOO_MANY_REQUESTS,
+            Err(_) => more.push(()),
+        }
+    }
+    assert!(refused, "the number of followed orders is limited");
+    assert_eq!(leaves.ask(Method::DELETE, "/api/session", None).await.status, StatusCode::NO_CONTENT);
+    let cut_off = tokio::time::timeout(PATIENCE, cut_off).await.expect("the news end with the session").unwrap();
+    assert!(cut_off.text.contains("event: order") && !cut_off.text.contains("event: gone"), "{}", cut_off.text);
+
+    let uid = order["uid"].as_str().unwrap();
+    let answer = stays.ask(Method::DELETE, &format!("{}?uid={uid}", order_path("app")), None).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text);
+    let news = tokio::time::timeout(PATIENCE, to_the_end).await.expect("the news end with the order").unwrap();
+    assert!(news.text.trim_end().ends_with("event: gone\ndata: {}"), "{}", news.text);
     demo.stop().await.unwrap();
 }
 
