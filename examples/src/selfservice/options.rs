@@ -26,7 +26,7 @@ pub struct Options {
     /// It is served without TLS; have a proxy speak HTTPS before it leaves the machine.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Address of the page as browsers know it, such as https://portal.example.com [default: as listened on].
+    /// Address of the page as browsers know it, such as `https://portal.example.com` [default: as listened on].
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
     /// Address of the API server; port 0 takes a free one.
