@@ -1,17 +1,33 @@
-//! How long the resolution of one order takes, by the number of offerings, all of them of its kind.
+//! What the catalog costs.
 //!
-//! Compared with a look at the criteria of each, which is what an index saves. The order has twelve values from five
-//! sources, limits, five releases and twenty service clusters: what is left at ten offerings is the cost of those.
+//! `resolution`: of one order, by the number of offerings, all of them of its kind. Compared with a look at the criteria
+//! of each, which is what an index saves. The order has twelve values from five sources, limits, five releases and twenty
+//! service clusters: what is left at ten offerings is the cost of those.
+//!
+//! `blueprint`: of two hundred Deployments, each of which uses up to three of those before it; compiled and planned, and
+//! planned again when all are ready. The limit is one evaluation of CEL for each of its 1,200 expressions.
+//!
+//! `listing`: the catalog as one tenant sees it, by the number of workspaces. It should not depend on that.
 //!
 //! `cargo bench -p kdp-benches --bench catalog`
 
-use std::{collections::BTreeMap, hint::black_box};
+use std::{collections::BTreeMap, hint::black_box, sync::Arc};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use futures::future::try_join_all;
+use kdp_benches::{in_process, workspace};
 use kdp_catalog::{
-    GroupKind, Offering, Placement, Release,
+    Catalog, GroupKind, Offering, Placement, Release, Service, ServiceSpec,
+    blueprint::{
+        Graph, Observed, ResourceGraph, Situation,
+        definition::{GraphSchema, Resource},
+    },
+    install_service_crd,
     resolution::{EnvironmentFacts, OrderFacts, Request, Shelf, Stock, Usage, WorkspaceFacts},
 };
+use kdp_core::{ControlPlaneExt, Identity, api::tenancy::Workspace, workspace::ensure_workspace};
+use kdp_tenancy::Embedded;
+use kube::{Api, api::PostParams};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -112,5 +128,109 @@ fn resolution(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, resolution);
+const NODES: usize = 200;
+
+fn schema_of(_: &str, kind: &str) -> Option<Value> {
+    let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let properties = json!({"metadata": open, "spec": open, "status": open});
+    (kind == "Deployment").then(|| json!({"type": "object", "properties": properties}))
+}
+
+fn graph() -> ResourceGraph {
+    let resource = |position: usize| {
+        let before = [1, 7, 31].into_iter().filter(|back| *back <= position).map(|back| position - back);
+        let env =
+            before.map(|on| json!({"name": format!("N{on}"), "value": format!("${{string(n{on}.spec.replicas)}}")}));
+        let template = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": format!("${{schema.spec.name}}-{position}")},
+            "spec": {"replicas": "${schema.spec.replicas}", "template": {"env": env.collect::<Vec<_>>()}},
+        });
+        Resource {
+            id: format!("n{position}"),
+            template: template.as_object().cloned(),
+            ready_when: vec![format!("${{n{position}.status.available >= n{position}.spec.replicas}}")],
+            ..Resource::default()
+        }
+    };
+    let spec = json!({"name": "string", "replicas": "integer"});
+    let schema = GraphSchema { api_version: "v1".into(), kind: "Large".into(), spec, ..GraphSchema::default() };
+    ResourceGraph { schema, resources: (0..NODES).map(resource).collect() }
+}
+
+fn blueprint(criterion: &mut Criterion) {
+    let definition = graph();
+    let instance = json!({
+        "apiVersion": "kro.run/v1", "kind": "Large", "metadata": {"name": "x", "namespace": "team-a", "uid": "u"},
+        "spec": {"name": "x", "replicas": 1},
+    });
+    let observed = (0..NODES).fold(Observed::new(), |observed, n| {
+        let object = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": format!("x-{n}"), "namespace": "team-a"},
+            "spec": {"replicas": 1}, "status": {"available": 1},
+        });
+        observed.with(format!("n{n}"), object)
+    });
+    let mut group = criterion.benchmark_group("blueprint");
+    group.bench_function("compile and plan", |bencher| {
+        bencher.iter(|| {
+            let graph = Graph::compile(black_box(&definition), schema_of).expect("it is one");
+            graph.plan(&Situation::new(&instance, &observed))
+        });
+    });
+    let graph = Graph::compile(&definition, schema_of).expect("it is one");
+    assert_eq!(graph.plan(&Situation::new(&instance, &observed)).apply.len(), NODES);
+    group.bench_function("plan", |bencher| {
+        bencher.iter(|| graph.plan(black_box(&Situation::new(&instance, &observed))));
+    });
+    group.finish();
+}
+
+const PER_ORGANIZATION: usize = 1000;
+
+/// A control plane with a provider of twenty services, and so many workspaces of others.
+async fn crowd(workspaces: usize) -> Embedded {
+    let control_plane = Embedded::in_memory().await.expect("it starts");
+    let provider = "root:provider".parse().expect("it is a path");
+    ensure_workspace(&control_plane, &provider, &Identity::system_masters()).await.expect("it is made");
+    let client = control_plane.system_client(&provider).expect("it is there");
+    install_service_crd(&client).await.expect("it is taken");
+    for i in 0..20 {
+        let spec = ServiceSpec { api_group: format!("s{i}.example.com"), ..ServiceSpec::default() };
+        let service = Service::new(&format!("s{i}.example.com"), spec);
+        Api::all(client.clone()).create(&PostParams::default(), &service).await.expect("it is taken");
+    }
+    let root: Api<Workspace> = Api::all(in_process(&control_plane));
+    for organization in 0..workspaces.div_ceil(PER_ORGANIZATION) {
+        let name = format!("org-{organization}");
+        root.create(&PostParams::default(), &workspace(&name)).await.expect("it is made");
+        let path = format!("root:{name}").parse().expect("it is a path");
+        let inside: Api<Workspace> = Api::all(control_plane.system_client(&path).expect("it is there"));
+        let here = PER_ORGANIZATION.min(workspaces - organization * PER_ORGANIZATION);
+        for names in (0..here).map(|i| workspace(&format!("w-{i}"))).collect::<Vec<_>>().chunks(64) {
+            let params = PostParams::default();
+            try_join_all(names.iter().map(|new| inside.create(&params, new))).await.expect("they are made");
+        }
+    }
+    control_plane
+}
+
+fn listing(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Runtime::new().expect("it starts");
+    let mut group = criterion.benchmark_group("listing");
+    for workspaces in [10, 10_000, 100_000] {
+        let control_plane = runtime.block_on(crowd(workspaces));
+        let catalog = Catalog::new(Arc::new(control_plane), ["root:provider".parse().expect("it is a path")]);
+        let admin = Identity::system_masters();
+        group.bench_function(BenchmarkId::new("workspaces", workspaces), |bencher| {
+            bencher.to_async(&runtime).iter(async || {
+                let entries = catalog.list(black_box(&admin)).await.expect("it can be read");
+                assert_eq!(entries.len(), 20);
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, resolution, blueprint, listing);
 criterion_main!(benches);

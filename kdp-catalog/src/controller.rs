@@ -1,5 +1,7 @@
 //! Makes an APIExport of every Service.
 
+mod agent;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -28,6 +30,7 @@ use kube::{
 };
 use serde_json::json;
 
+use self::agent::{Agent, KUBECONFIG_READY};
 use crate::{ExportLocation, Service, catalog::locate, service::install_service_crd};
 
 pub(crate) const FIELD_MANAGER: &str = "kdp-catalog";
@@ -44,6 +47,7 @@ const EXPORT_DELETED: &str = "ExportDeleted";
 /// Bindings live in every tenant's workspace; looking again now and then, only while a service is
 /// held by them, is cheaper than watching all of them all the time.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const LOOK_AGAIN_AT_ACCOUNTS: Duration = Duration::from_secs(60);
 /// Bindings named in a condition.
 const NAMED_HOLDERS: usize = 10;
 
@@ -51,7 +55,9 @@ const NAMED_HOLDERS: usize = 10;
 ///
 /// The export has the service's name. One that exists is adopted; what others put into it is never
 /// touched. Conditions on the Service: `Ready` when it can be bound, `ResourcesOffered` when the
-/// export offers a resource of the service's group.
+/// export offers a resource of the service's group, `KubeconfigReady` when the Secret that
+/// `spec.kubeconfig` names has, under the key `kubeconfig`, what the service's agent needs. Its account may
+/// keep this export and see what is ordered through it, and nothing else.
 ///
 /// A deleted Service takes its export with it when the controller made that export. It waits, with
 /// condition `ExportDeleted` naming the bindings, until no workspace binds it.
@@ -123,8 +129,18 @@ impl Provider {
             &held
         };
         let export = self.ensure_export(service).await?;
-        self.write_conditions(service, [readiness(&export), offering(service, &export)]).await?;
-        Ok(Action::await_change())
+        let kubeconfig = self.agent().ensure(service, is_created_for(&export, service)).await?;
+        let is_asked = kubeconfig.is_some();
+        let known = service.status.as_ref().map_or(&[][..], |status| &status.conditions);
+        let withdrawn = || find_condition(known, KUBECONFIG_READY).map(|_| not_asked());
+        let conditions = [readiness(&export), offering(service, &export)];
+        self.write_conditions(service, conditions.into_iter().chain(kubeconfig.or_else(withdrawn))).await?;
+        // Accounts and Secrets are not watched.
+        Ok(if is_asked { Action::requeue(LOOK_AGAIN_AT_ACCOUNTS) } else { Action::await_change() })
+    }
+
+    fn agent(&self) -> Agent<'_> {
+        Agent { control_plane: &self.control_plane, workspace: &self.path, client: &self.client }
     }
 
     async fn ensure_export(&self, service: &Service) -> Result<APIExport, Error> {
@@ -181,6 +197,7 @@ impl Provider {
                 Err(error) => return Err(failed(error)),
             }
         }
+        self.agent().remove(service).await?;
         let finalizers = service.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).cloned().collect();
         self.write_finalizers(service, finalizers).await?;
         Ok(Action::await_change())
@@ -269,6 +286,11 @@ fn uid(service: &Service) -> &str {
 
 fn is_created_for(export: &APIExport, service: &Service) -> bool {
     export.annotations().get(CREATED_FOR).is_some_and(|owner| owner == uid(service))
+}
+
+fn not_asked() -> Condition {
+    let message = "spec.kubeconfig names no Secret";
+    Condition { severity: "Info".into(), ..Condition::fails(KUBECONFIG_READY, "NotAsked", message) }
 }
 
 fn readiness(export: &APIExport) -> Condition {

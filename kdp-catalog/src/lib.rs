@@ -23,11 +23,13 @@
 
 mod access;
 mod binding;
+pub mod blueprint;
 mod catalog;
 mod controller;
 mod entry;
 mod environment;
 mod export;
+mod fleet;
 pub mod lifecycle;
 mod offering;
 mod placement;
@@ -45,6 +47,7 @@ pub use controller::ServiceController;
 pub use entry::{Bound, CatalogEntry, Details, OfferedKind, OfferedVersion};
 pub use environment::{Environment, EnvironmentParameters, EnvironmentSpec};
 pub use export::ExportLocation;
+pub use fleet::{DECIDE, UpgradeController};
 pub use offering::{Criteria, Deadlines, GroupKind, Offering, OfferingSpec, OfferingStatus, Plan, ProviderBinding};
 pub use placement::{AntiAffinity, Placement, PlacementSpec, Preference, ServiceCluster};
 pub use release::{Release, ReleaseSpec};

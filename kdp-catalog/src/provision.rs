@@ -7,7 +7,7 @@ mod sealed;
 mod surroundings;
 
 pub use self::{
-    provider::CatalogProvider,
+    provider::{CatalogProvider, RELEASE_CURRENT, RELEASE_OUTPUT},
     providers::{ProviderMap, Providers},
     sealed::Assignment,
     surroundings::{Around, Surroundings, WorkspaceSurroundings},

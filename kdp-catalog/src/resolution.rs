@@ -7,6 +7,7 @@ mod limits;
 mod place;
 mod request;
 mod shelf;
+mod stocked;
 
 pub use self::{
     answer::{ConsideredOffering, Explanation, LimitFault, Refusal, Resolution},
@@ -26,6 +27,9 @@ pub const PLAN: &str = "catalog.kdp.k8c.io/plan";
 /// (`channel:stable`).
 pub const VERSION: &str = "catalog.kdp.k8c.io/version";
 
+/// Annotation of an order: the release that an upgrade has brought it to, or back to. A tenant who writes it chooses
+/// among the releases that can be ordered, as with [`VERSION`].
+pub const RELEASE: &str = "catalog.kdp.k8c.io/release";
 /// Label of an order: the class of a workload's need. Offerings ask for it in their criteria.
 pub const CLASS: &str = "catalog.kdp.k8c.io/class";
 

@@ -1,9 +1,12 @@
 #![doc = include_str!("../docs/score.md")]
 
+mod cycle;
 mod deploy;
 mod fault;
 mod needs;
+mod order;
 mod placeholder;
+mod scope;
 mod workload;
 
 pub use self::{

@@ -91,7 +91,7 @@ pub struct SecretReference {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ServiceStatus {
-    /// What was observed: `Ready`, `ResourcesOffered`, and `ExportDeleted` while the service is being deleted.
+    /// What was observed: `Ready`, `ResourcesOffered`, `KubeconfigReady`, and `ExportDeleted` while the service is being deleted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

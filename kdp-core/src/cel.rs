@@ -10,25 +10,41 @@
 //! # Ok::<_, String>(())
 //! ```
 
+mod optional;
+mod parse;
+
 use std::{borrow::Cow, collections::BTreeSet, fmt, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use kube_cel::{
     KubeCelExt,
     cel::{
-        Context, Program, Value as Cel,
-        common::ast::{EntryExpr, Expr, IdedExpr},
+        Context, ExecutionError, ResolveResult, Value as Cel,
+        common::ast::{CallExpr, EntryExpr, Expr, IdedExpr},
         objects::{Key, Map as CelMap, OptionalValue},
     },
 };
 use serde_json::Value;
 
 thread_local! {
-    static LIBRARY: Context<'static> = {
-        let mut library = Context::default();
-        library.register_all();
-        library
-    };
+    static LIBRARY: Context<'static> = library();
+}
+
+/// How long a list `lists.range` may make.
+const MAX_RANGE: i64 = 10_000;
+
+/// All functions. The one that makes much of little is bounded.
+fn library() -> Context<'static> {
+    let mut library = Context::default();
+    library.register_all();
+    library.add_function("lists.range", |length: i64| -> ResolveResult {
+        if !(0..=MAX_RANGE).contains(&length) {
+            let message = format!("a range has between 0 and {MAX_RANGE} elements");
+            return Err(ExecutionError::function_error("lists.range", message));
+        }
+        Ok(Cel::List(Arc::new((0..length).map(Cel::Int).collect())))
+    });
+    library
 }
 
 /// Names that stand for types, as in `type(x) == int`.
@@ -40,7 +56,7 @@ const NAMESPACES: [&str; 10] =
 /// A compiled expression.
 #[derive(Clone)]
 pub struct Expression {
-    program: Arc<Program>,
+    syntax: Arc<IdedExpr>,
     variables: Arc<BTreeSet<String>>,
     text: Arc<str>,
 }
@@ -61,15 +77,14 @@ impl Expression {
     /// Compiles an expression over whatever variables it uses.
     ///
     /// # Errors
-    /// When the text is no expression.
+    /// When the text is no expression, or one that is too long or too deep.
     pub fn compile_open(text: &str) -> Result<Self, String> {
-        // The first line says what is wrong; those after it draw the expression.
-        let first_line = |message: String| message.lines().next().unwrap_or_default().to_owned();
-        let program = Program::compile(text).map_err(|e| format!("{text:?}: {}", first_line(e.to_string())))?;
+        let mut syntax = parse::parse(text).map_err(|message| format!("{text:?}: {message}"))?;
+        optional::rewrite(&mut syntax);
         let mut used = BTreeSet::new();
-        free_variables(program.expression(), &mut Vec::new(), &mut used);
+        free_variables(&syntax, &mut Vec::new(), &mut used);
         let variables = used.into_iter().map(str::to_owned).collect();
-        Ok(Self { program: Arc::new(program), variables: Arc::new(variables), text: text.into() })
+        Ok(Self { syntax: Arc::new(syntax), variables: Arc::new(variables), text: text.into() })
     }
 
     /// The variables it uses, in order. Names of types, such as `list`, are none.
@@ -77,10 +92,10 @@ impl Expression {
         self.variables.iter().map(String::as_str)
     }
 
-    /// The syntax tree, for those who look into it before they evaluate.
+    /// The syntax tree, for those who look into it before they evaluate. In it, `a.?b` is `a[?"b"]`.
     #[must_use]
     pub fn syntax(&self) -> &IdedExpr {
-        self.program.expression()
+        &self.syntax
     }
 
     /// Its value.
@@ -93,8 +108,16 @@ impl Expression {
             for (name, value) in &scope.0 {
                 context.add_variable_from_value(name.as_ref(), value.clone());
             }
-            self.program.execute(&context).map_err(|e| e.to_string()).and_then(|value| to_json(&value))
+            context.resolve(&self.syntax).map_err(|e| e.to_string()).and_then(|value| to_json(&value))
         })
+    }
+
+    /// Its value among variables that are used more than once.
+    ///
+    /// # Errors
+    /// As [`Expression::evaluate`].
+    pub fn evaluate_in(&self, environment: &Environment<'_>) -> Result<Value, String> {
+        environment.0.resolve(&self.syntax).map_err(|e| e.to_string()).and_then(|value| to_json(&value))
     }
 
     /// Whether it is true. What fails, usually because a field is not there yet, is not.
@@ -122,6 +145,14 @@ impl fmt::Debug for Expression {
     }
 }
 
+/// Whether expressions can call a function of this name; names in a library begin with it, as in `lists.range`.
+#[must_use]
+pub fn has_function(name: &str) -> bool {
+    let call = CallExpr { func_name: name.to_owned(), ..CallExpr::default() };
+    let call = IdedExpr { id: 0, expr: Expr::Call(call) };
+    LIBRARY.with(|library| !matches!(library.resolve(&call), Err(ExecutionError::UndeclaredReference(_))))
+}
+
 /// The values of variables.
 #[derive(Clone, Debug, Default)]
 pub struct Scope(Vec<(Cow<'static, str>, Cel)>);
@@ -145,6 +176,42 @@ impl Scope {
     pub fn with_floats(mut self, name: impl Into<Cow<'static, str>>, value: &Value) -> Self {
         self.0.push((name.into(), to_cel(value, Numbers::Floats)));
         self
+    }
+}
+
+/// The values of variables, converted once for many evaluations.
+///
+/// A [`Scope`] is cheap to make, but each evaluation copies it whole.
+pub struct Environment<'p>(Context<'p>);
+
+impl Environment<'_> {
+    /// No variables.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(library())
+    }
+
+    /// Sets a variable.
+    pub fn insert(&mut self, name: &str, value: &Value) {
+        self.0.add_variable_from_value(name, to_cel(value, Numbers::AsTheyAre));
+    }
+
+    /// The same variables, and those that are set in it alone.
+    #[must_use]
+    pub fn inner(&self) -> Environment<'_> {
+        Environment(self.0.new_inner_scope())
+    }
+}
+
+impl Default for Environment<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Environment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").finish_non_exhaustive()
     }
 }
 

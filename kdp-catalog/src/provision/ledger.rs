@@ -41,17 +41,20 @@ impl Ledger {
 }
 
 impl Books {
-    /// Forgets an order, and places that were reserved too long ago.
+    /// Forgets an order.
     pub(super) fn forget(&mut self, uid: &str) {
+        if let Some(entry) = self.orders.remove(uid) {
+            self.usage.remove(&entry.cluster, &entry.workspace, &entry.apart, &entry.demand);
+        }
+    }
+
+    /// Forgets places that were reserved too long ago, and says whether there were any.
+    pub(super) fn expire(&mut self) -> bool {
         let now = Instant::now();
-        let Self { orders, usage } = self;
-        orders.retain(|known, entry| {
-            let is_over = known == uid || entry.until.is_some_and(|until| until < now);
-            if is_over {
-                usage.remove(&entry.cluster, &entry.workspace, &entry.apart, &entry.demand);
-            }
-            !is_over
-        });
+        let is_over = |entry: &Entry| entry.until.is_some_and(|until| until < now);
+        let over: Vec<_> = self.orders.iter().filter(|(_, entry)| is_over(entry)).map(|(uid, _)| uid.clone()).collect();
+        over.iter().for_each(|uid| self.forget(uid));
+        !over.is_empty()
     }
 
     /// Keeps the place of an order, instead of what was kept for it.
@@ -77,3 +80,6 @@ impl Books {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

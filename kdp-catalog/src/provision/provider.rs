@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use kdp_core::{
     Error, ErrorKind, Provider,
+    condition::Condition,
     provider::{
-        Action, ActionCall, ActionOutcome, Observation, Operation, Order, OrderId, Phase, Plan, PlanHash, Run,
+        Action, ActionCall, ActionOutcome, Observation, Operation, Order, OrderId, Output, Phase, Plan, PlanHash, Run,
         Teardown, Weight,
     },
 };
@@ -26,6 +27,13 @@ use crate::{
     offering::GroupKind,
     resolution::{Explanation, OrderFacts, Refusal, Request, Resolution, Selection, Shelf, Usage},
 };
+
+/// Output of an order that has a release: its version. A runner that copies it into the status
+/// ([`with_status_output`](kdp_core::runner::RunnerOptions::with_status_output)) lets upgrades see it.
+pub const RELEASE_OUTPUT: &str = "release";
+
+/// Condition of an order whose release should not be used any more: why, and until when it can be.
+pub const RELEASE_CURRENT: &str = "ReleaseCurrent";
 
 /// Makes the orders of one kind as the catalog says: resolves each, and has the provider make it that its offering
 /// binds.
@@ -113,9 +121,11 @@ impl Inner {
             if before.is_none() {
                 books.forget(&order.id.uid);
             }
-            let resolution = shelf
-                .resolve(&self.request(&around, &facts, &books.usage))
-                .map_err(|refusal| refused(&order.id, &refusal))?;
+            let mut resolved = shelf.resolve(&self.request(&around, &facts, &books.usage));
+            if matches!(resolved, Err(Refusal::NoPlace { .. })) && books.expire() {
+                resolved = shelf.resolve(&self.request(&around, &facts, &books.usage));
+            }
+            let resolution = resolved.map_err(|refusal| refused(&order.id, &refusal))?;
             check_place(&order.id, before.as_ref(), &resolution)?;
             let assignment = Assignment::of(&resolution, &around.workspace.path);
             books.reserve(&order.id.uid, &assignment);
@@ -150,6 +160,7 @@ fn refused(id: &OrderId, refusal: &Refusal) -> Error {
         Refusal::NothingOffered { .. }
         | Refusal::UnknownOffering { .. }
         | Refusal::OfferingGone(_)
+        | Refusal::ReleaseGone(_)
         | Refusal::NoPlace { .. } => ErrorKind::Unavailable,
         Refusal::UnknownPlan { .. } | Refusal::OtherProvider { .. } | Refusal::Version(_) | Refusal::Limits(_) => {
             ErrorKind::Invalid
@@ -172,8 +183,18 @@ fn check_place(id: &OrderId, before: Option<&Assignment>, resolution: &Resolutio
     Err(Error::new(ErrorKind::Invalid, "resolve", id, message))
 }
 
-/// Puts the assignment around the record of the provider.
-fn seal(assignment: &Assignment, mut observation: Observation) -> Observation {
+/// Puts the assignment around the record of the provider, and says which release it is, and whether it should not be
+/// used any more.
+fn seal(shelf: &Shelf, assignment: &Assignment, mut observation: Observation) -> Observation {
+    let warning = assignment.version.as_ref().and_then(|version| shelf.warning(&assignment.offering, version));
+    if let Some(warning) = warning.filter(|_| observation.teardown.is_some()) {
+        let deprecated = Condition::fails(RELEASE_CURRENT, "Deprecated", warning);
+        observation.conditions.push(Condition { severity: "Warning".into(), ..deprecated });
+    }
+    if let (Some(version), true) = (&assignment.version, observation.teardown.is_some()) {
+        let version = Output::plain(version.to_string());
+        observation.outputs.entry(RELEASE_OUTPUT.into()).or_insert(version);
+    }
     observation.teardown = observation.teardown.map(|record| assignment.around(record));
     observation
 }
@@ -198,13 +219,13 @@ impl Provider for CatalogProvider {
             return Err(Error::new(ErrorKind::Stale, "apply", &order.id, message));
         }
         let routed = self.inner.route(order).await?;
-        Ok(seal(&routed.assignment, routed.provider.apply(&routed.order, plan, run).await?))
+        Ok(seal(&self.inner.shelf(), &routed.assignment, routed.provider.apply(&routed.order, plan, run).await?))
     }
 
     async fn observe(&self, order: &OrderId, sealed: Option<&Teardown>) -> Result<Observation, Error> {
         if let Some((assignment, own_record)) = Assignment::of_order(order, sealed)? {
             let provider = self.inner.provider(&assignment)?;
-            return Ok(seal(&assignment, provider.observe(order, Some(&own_record)).await?));
+            return Ok(seal(&self.inner.shelf(), &assignment, provider.observe(order, Some(&own_record)).await?));
         }
         // Without a record nothing is known of the offering, but what is there must not be made again.
         let all = self.inner.providers.all();
@@ -226,14 +247,14 @@ impl Provider for CatalogProvider {
         if observation.phase == Phase::Gone {
             self.inner.ledger.open().forget(&sealed.id.uid);
         }
-        Ok(seal(&assignment, observation))
+        Ok(seal(&self.inner.shelf(), &assignment, observation))
     }
 
     async fn import(&self, order: &Order, existing: &str, run: &Run) -> Result<Observation, Error> {
         let routed = self.inner.route(order).await?;
         let observation = routed.provider.import(&routed.order, existing, run).await?;
         self.inner.ledger.open().begun(&order.id.uid);
-        Ok(seal(&routed.assignment, observation))
+        Ok(seal(&self.inner.shelf(), &routed.assignment, observation))
     }
 
     fn actions(&self) -> Vec<Action> {

@@ -94,6 +94,9 @@ pub enum Refusal {
         /// The provider that it would get.
         to: String,
     },
+    /// The release of an order that was made before, or was upgraded to it, is no longer there.
+    #[error("its release {0} is no longer there; what was made stays as it is")]
+    ReleaseGone(Version),
     /// No release is what was asked for.
     #[error(transparent)]
     Version(Box<LifecycleError>),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use semver::Version;
 use serde_json::Value;
 
-use super::{OFFERING, PLAN, Refusal, VERSION};
+use super::{OFFERING, PLAN, RELEASE, Refusal, VERSION};
 use crate::{
     EnvironmentSpec,
     lifecycle::{Requirement, RequirementSpec, parse_version},
@@ -76,6 +76,8 @@ pub struct Selection {
     pub plan: Option<String>,
     /// A release of the offering.
     pub version: Option<Requirement>,
+    /// The release that an upgrade has brought it to, or back to.
+    pub pinned: Option<Version>,
 }
 
 impl Selection {
@@ -97,6 +99,7 @@ impl Selection {
             offering: named(OFFERING).cloned(),
             plan: named(PLAN).cloned(),
             version: named(VERSION).map(requirement).transpose()?,
+            pinned: named(RELEASE).map(|text| parse_version("metadata.annotations", RELEASE, text)).transpose()?,
         })
     }
 }
@@ -165,12 +168,15 @@ impl Usage {
         }
     }
 
-    pub(super) fn used(&self, cluster: &str, unit: &str) -> u64 {
+    /// How much the orders on a cluster take of it.
+    #[must_use]
+    pub fn used(&self, cluster: &str, unit: &str) -> u64 {
         self.0.get(cluster).and_then(|usage| usage.used.get(unit)).copied().unwrap_or_default()
     }
 
     /// How many orders of a workspace on a cluster have this label.
-    pub(super) fn labelled(&self, cluster: &str, workspace: &str, label: &str, value: &str) -> u32 {
+    #[must_use]
+    pub fn labelled(&self, cluster: &str, workspace: &str, label: &str, value: &str) -> u32 {
         let own = self.0.get(cluster).and_then(|usage| usage.labels.get(workspace));
         own.and_then(|own| own.get(label)?.get(value)).copied().unwrap_or_default()
     }

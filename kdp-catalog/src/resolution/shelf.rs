@@ -1,26 +1,23 @@
 //! All offerings of a catalog, ready to be resolved.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, HashMap, HashSet},
-};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use kube::ResourceExt;
+use semver::Version;
 use serde_json::{Map, Value};
 
 use super::{
     CLASS,
     answer::{ConsideredOffering, Explanation, Refusal, Resolution},
-    criteria::{self, Fact},
+    criteria::Fact,
     layers::{Layer, Origin, merge},
-    limits::Limits,
     place,
     request::Request,
+    stocked::Stocked,
 };
 use crate::{
     Environment, Offering, Placement, Release,
-    lifecycle::{self, Offer, Requirement},
-    offering::{Deadlines, GroupKind, OfferingSpec, Plan, ProviderBinding},
+    offering::{Deadlines, GroupKind, ProviderBinding},
 };
 
 /// All offerings of a catalog, ready to be resolved: immutable, and without any input or output.
@@ -64,24 +61,6 @@ pub struct Fault {
     pub field: String,
     /// What is wrong with it.
     pub message: String,
-}
-
-#[derive(Clone, Debug)]
-struct Stocked {
-    name: String,
-    spec: OfferingSpec,
-    parameters: Value,
-    criteria: criteria::Compiled,
-    limits: Option<Limits>,
-    plans: Vec<StockedPlan>,
-    version: Option<Requirement>,
-    releases: Vec<(lifecycle::Release, Value)>,
-}
-
-#[derive(Clone, Debug)]
-struct StockedPlan {
-    parameters: Value,
-    limits: Option<Limits>,
 }
 
 /// Where the offerings of one kind are found, each list with the closest first.
@@ -236,6 +215,14 @@ impl Shelf {
         })
     }
 
+    /// What those are told who use a release of an offering; nothing while all is well.
+    #[must_use]
+    pub fn warning(&self, offering: &str, version: &Version) -> Option<String> {
+        let stocked = &self.offerings[*self.by_name.get(offering)?];
+        let release = stocked.releases.iter().find(|(release, _)| release.version == *version);
+        release.and_then(|(release, _)| release.warning(&stocked.spec.kind.kind))
+    }
+
     /// Whether anything is offered for a kind.
     #[must_use]
     pub fn offers(&self, kind: &GroupKind) -> bool {
@@ -322,101 +309,6 @@ impl Shelf {
         }
         self.by_name =
             self.offerings.iter().enumerate().map(|(index, stocked)| (stocked.name.clone(), index)).collect();
-    }
-}
-
-impl Stocked {
-    fn new(
-        name: String,
-        spec: OfferingSpec,
-        releases: Vec<Release>,
-        placements: &HashMap<String, place::Compiled>,
-    ) -> Result<Self, (String, String)> {
-        let limits = |field: String, limits: &Option<Value>| {
-            limits.as_ref().map(|schema| Limits::compile(schema).map_err(|message| (field, message))).transpose()
-        };
-        let known = |field: String, placement: &Option<String>| match placement {
-            Some(placement) if !placements.contains_key(placement) => {
-                Err((field, format!("there is no placement {placement}, or it is faulty")))
-            }
-            _ => Ok(()),
-        };
-        known("placement".into(), &spec.placement)?;
-        let mut names = HashSet::new();
-        let mut plans = Vec::new();
-        for (i, plan) in spec.plans.iter().enumerate() {
-            if !names.insert(&plan.name) {
-                return Err((format!("plans[{i}].name"), format!("{} is there twice", plan.name)));
-            }
-            known(format!("plans[{i}].placement"), &plan.placement)?;
-            plans.push(StockedPlan {
-                parameters: Value::Object(plan.parameters.clone()),
-                limits: limits(format!("plans[{i}].limits"), &plan.limits)?,
-            });
-        }
-        if let Some(default) = spec.default_plan.as_ref().filter(|default| !names.contains(default)) {
-            return Err(("defaultPlan".into(), format!("there is no plan {default}")));
-        }
-        let version = match &spec.version {
-            Some(version) => Some(
-                Requirement::parse(&name, "version", version)
-                    .map_err(|error| ("version".to_owned(), error.to_string()))?,
-            ),
-            None => None,
-        };
-        let releases = releases.into_iter().map(|release| (release.standing(), Value::Object(release.spec.parameters)));
-        Ok(Self {
-            criteria: criteria::Compiled::compile(&spec.criteria)?,
-            limits: limits("limits".into(), &spec.limits)?,
-            version,
-            parameters: Value::Object(spec.parameters.clone()),
-            releases: releases.collect(),
-            plans,
-            name,
-            spec,
-        })
-    }
-
-    /// The smaller, the closer.
-    fn rank(&self) -> impl Ord + '_ {
-        (Reverse(self.criteria.specificity), Reverse(self.spec.priority), self.name.as_str())
-    }
-
-    fn plan(&self, request: &Request<'_>) -> Result<Option<(&Plan, &StockedPlan)>, Refusal> {
-        let at = |index: usize| (&self.spec.plans[index], &self.plans[index]);
-        let position = |name: &String| self.spec.plans.iter().position(|plan| plan.name == *name);
-        if let Some(name) = &request.order.selection.plan {
-            return position(name).map(|index| Some(at(index))).ok_or_else(|| Refusal::UnknownPlan {
-                offering: self.name.clone(),
-                name: name.clone(),
-                others: self.spec.plans.iter().map(|plan| plan.name.clone()).collect(),
-            });
-        }
-        let default = self.spec.default_plan.as_ref().and_then(position);
-        let first = || (!self.plans.is_empty()).then_some(0);
-        Ok(default.or_else(first).map(at))
-    }
-
-    fn placement<'a>(&'a self, plan: Option<&'a Plan>) -> Option<&'a String> {
-        plan.and_then(|plan| plan.placement.as_ref()).or(self.spec.placement.as_ref())
-    }
-
-    fn release(&self, request: &Request<'_>) -> Result<Option<&(lifecycle::Release, Value)>, Refusal> {
-        if self.releases.is_empty() {
-            return Ok(None);
-        }
-        let releases: Vec<_> = self.releases.iter().map(|(release, _)| release.clone()).collect();
-        let offer = Offer::new(&self.name, &releases, &self.spec.channels, request.now);
-        let from_environment = match request.environment.and_then(|environment| environment.spec.version.as_ref()) {
-            Some(version) => Some(Requirement::parse("environment", "spec.version", version)?),
-            None => None,
-        };
-        let newest = Requirement::Range(semver::VersionReq::STAR);
-        let selected = request.order.selection.version.as_ref();
-        let requirement = selected.or(from_environment.as_ref()).or(self.version.as_ref()).unwrap_or(&newest);
-        let current = request.order.current.as_ref().and_then(|current| current.version.as_ref());
-        let chosen = offer.choose("version", requirement, current)?;
-        Ok(self.releases.iter().find(|(release, _)| release.version == *chosen.version()))
     }
 }
 

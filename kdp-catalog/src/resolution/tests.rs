@@ -255,9 +255,20 @@ fn releases_are_selected_by_version_range_and_channel() {
     assert!(warning.contains("Database 1.0.0 is deprecated") && warning.contains("1.1.0"), "{warning}");
     assert!(version(order().selecting(&[(VERSION, "0.9.0")])).is_err());
     assert!(version(order().selecting(&[(VERSION, "channel:nightly")])).is_err());
-    // Nobody is led back.
+    // Nobody is led back, or on, because a channel moves.
     let newest = order().selecting(&[(VERSION, "2.0.0")]).resolve(&shelf).unwrap();
     assert_eq!(version(order().having(&newest)).unwrap(), "2.0.0");
+    assert_eq!(version(order().having(&newest).selecting(&[(VERSION, "channel:stable")])).unwrap(), "2.0.0");
+    let older = order().selecting(&[(VERSION, "1.0.0")]).resolve(&shelf).unwrap();
+    assert_eq!(version(order().having(&older)).unwrap(), "1.0.0");
+    assert_eq!(version(order().having(&older).selecting(&[(VERSION, ">=1.1")])).unwrap(), "2.0.0");
+    // An upgrade leads on, and back.
+    assert_eq!(version(order().having(&older).selecting(&[(RELEASE, "2.0.0")])).unwrap(), "2.0.0");
+    assert_eq!(version(order().having(&newest).selecting(&[(RELEASE, "1.0.0")])).unwrap(), "1.0.0");
+    let gone = order().having(&newest).selecting(&[(RELEASE, "3.0.0")]).resolve(&shelf).unwrap_err();
+    assert!(matches!(gone, Refusal::ReleaseGone(_)), "{gone}");
+    let retired = order().having(&newest).selecting(&[(RELEASE, "0.9.0")]).resolve(&shelf).unwrap_err();
+    assert!(retired.to_string().contains("cannot be ordered"), "{retired}");
     let annotations = BTreeMap::from([(VERSION.to_owned(), "not a version".to_owned())]);
     assert!(Selection::of(&annotations).is_err());
 }

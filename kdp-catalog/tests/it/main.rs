@@ -1,8 +1,11 @@
 //! The catalog on the embedded control plane, as providers and tenants use it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod agent;
 mod binding;
+mod blueprint;
 mod controller;
+mod fleet;
 mod portal;
 mod provision;
 mod score;

@@ -7,13 +7,14 @@ use std::{
 
 use async_trait::async_trait;
 use kdp_catalog::{
-    Environment, GroupKind, Offering, Placement,
-    provision::{Around, CatalogProvider, ProviderMap, Surroundings},
+    Environment, GroupKind, Offering, Placement, Release,
+    provision::{Around, CatalogProvider, ProviderMap, RELEASE_CURRENT, Surroundings},
     resolution::{ENVIRONMENT, OFFERING, Shelf, Stock},
 };
 use kdp_core::{
     Error,
     api::tenancy::Workspace,
+    condition::{Condition, find_condition},
     provider::OrderId,
     testing::provider::{self as conformance, Fixture, Orders},
 };
@@ -152,6 +153,27 @@ async fn what_is_no_longer_offered_can_still_be_removed_and_nothing_else() {
     assert_eq!((made(&shop.standard).len(), made(&shop.gold).len()), (1, 1));
     shop.delete("root:a", "one").await;
     assert_eq!((made(&shop.standard).len(), made(&shop.gold).len()), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_uses_a_deprecated_release_is_told() {
+    let shop = Shop::open().await;
+    let spec = json!({"offering": "standard", "version": "1.0.0"});
+    shop.create(PROVIDER, &Release::new("first", of(spec))).await;
+    shop.offer(offering("standard", json!({"parameters": {"size": 1}}))).await;
+    shop.order("root:a", "one", json!({}), json!({})).await;
+    shop.phase("root:a", "one", "Ready").await;
+    let deprecation = json!({"since": "2026-01-01T00:00:00Z", "replacement": "2.0.0"});
+    let patch = Patch::Merge(json!({"spec": {"deprecation": deprecation}}));
+    let releases: Api<Release> = Api::all(shop.site.system(PROVIDER));
+    releases.patch("first", &PatchParams::default(), &patch).await.unwrap();
+    let orders = widgets(shop.site.system("root:a"));
+    let told = async || {
+        let conditions = orders.get("one").await.unwrap().data["status"]["conditions"].clone();
+        let conditions: Vec<Condition> = serde_json::from_value(conditions).unwrap();
+        find_condition(&conditions, RELEASE_CURRENT).map(|condition| condition.message.clone())
+    };
+    eventually(async || told().await.is_some_and(|message| message.contains("use 2.0.0"))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -134,8 +134,12 @@ async fn run(site: &Site, standard: &Things, gold: &Things) -> (CatalogProvider,
     let endpoint = Endpoint::ApiExport { cluster: export.cluster, export: export.name, consumer: None };
     let home = Home::new(control_plane.system_client(&"root:home".parse().unwrap()).unwrap(), "default");
     let reach = Reach::endpoint(endpoint, Identity::system_masters());
-    let runner = Runner::new("widgets", catalog.clone(), kind(), reach, home)
-        .with_options(RunnerOptions::default().with_next_look(Duration::from_millis(200)).with_status_output("size"));
+    let runner = Runner::new("widgets", catalog.clone(), kind(), reach, home).with_options(
+        RunnerOptions::default()
+            .with_next_look(Duration::from_millis(200))
+            .with_status_output("size")
+            .with_status_output("release"),
+    );
     let running = Platform::builder(control_plane)
         .component(OfferingController::new(provider).with_provider(catalog.clone()))
         .component(runner)
@@ -172,7 +176,7 @@ async fn publish(site: &Site) {
     site.exports().patch(GROUP, &PatchParams::default(), &patch).await.unwrap();
 }
 
-fn kind() -> ApiResource {
+pub(crate) fn kind() -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk(GROUP, "v1", "Widget"))
 }
 

@@ -155,12 +155,12 @@ pub(crate) fn everything() -> Value {
     json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}, {"nonResourceURLs": ["*"], "verbs": ["*"]}])
 }
 
-/// Waits until `condition` holds; panics when it does not within twenty seconds.
+/// Waits until `condition` holds; panics when it does not within a minute.
 pub(crate) async fn eventually(condition: impl AsyncFn() -> bool) {
     let met = async {
         while !condition().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), met).await.expect("the condition was never met");
+    tokio::time::timeout(Duration::from_secs(60), met).await.expect("the condition was never met");
 }

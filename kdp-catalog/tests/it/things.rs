@@ -15,6 +15,7 @@ use kdp_core::{
 };
 use serde_json::Value;
 
+pub(crate) const REFUSES: &str = "it is too fragile for this image";
 const SOON: Duration = Duration::from_millis(20);
 
 /// What exists, by the UID of its order.
@@ -25,6 +26,8 @@ pub(crate) struct Things(Arc<Mutex<World>>);
 pub(crate) struct World {
     pub(crate) things: BTreeMap<String, Value>,
     pub(crate) cut_off: bool,
+    /// Things of a colour that cannot be made of an image, and what is said then.
+    pub(crate) refuses: Option<(&'static str, &'static str, &'static str)>,
     highest: Lease,
 }
 
@@ -76,6 +79,12 @@ impl Provider for Things {
     async fn plan(&self, order: &Order, _: &Run) -> Result<Plan, Error> {
         if order.spec["size"].as_u64().unwrap_or_default() == 0 {
             return Err(Error::new(ErrorKind::Invalid, "plan", &order.id, "size: must be positive"));
+        }
+        if let Some((message, colour, image)) = self.world().refuses
+            && order.spec["colour"] == colour
+            && order.spec["image"] == image
+        {
+            return Err(Error::new(ErrorKind::Invalid, "plan", &order.id, message));
         }
         let changes = match self.reach(&order.id)?.things.get(&order.id.uid) {
             None => vec![Change::new(ChangeAction::Create, "thing")],

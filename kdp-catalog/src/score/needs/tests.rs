@@ -1,5 +1,11 @@
+use serde_json::json;
+
 use super::*;
-use crate::{EnvironmentSpec, Offering, resolution::Stock};
+use crate::{
+    EnvironmentSpec, Offering,
+    resolution::{CLASS, ENVIRONMENT, OFFERING, PLAN, Stock},
+    score::order::SHARED,
+};
 
 fn offering(name: &str, kind: &str, type_: &str, more: Value) -> Offering {
     let mut spec = json!({
@@ -31,10 +37,12 @@ fn shelf() -> Shelf {
     shelf
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is given what json! makes")]
 fn workload(resources: Value, variables: Value) -> Workload {
     Workload::from_value(json!({
-        "apiVersion": "score.dev/v1b1", "metadata": {"name": "shop", "annotations": {"a.b/c": "noted"}, "tier": "web"},
-        "containers": {"web": {"image": "i", "variables": variables}}, "resources": resources,
+        "apiVersion": "score.dev/v1b1", "containers": {"web": {"image": "i", "variables": variables}},
+        "metadata": {"name": "shop", "annotations": {"example.com/note": "noted"}, "tier": "web"},
+        "resources": resources,
     }))
     .unwrap()
 }
@@ -131,7 +139,7 @@ fn secrets_reach_containers_and_nothing_else() {
     let variables = json!({
         "PASSWORD": "${resources.db.password}",
         "URL": "pg://app:${resources.db.password}@${resources.db.host}/$(HOME)?x=$${y}",
-        "NOTE": "${metadata.annotations.a\\.b/c} ${metadata.tier}",
+        "NOTE": "${metadata.annotations.example\\.com/note} ${metadata.tier}",
     });
     let shop = workload(json!({"db": {"type": "postgres"}}), variables);
     assert_eq!(plan(&shop, &Outputs::new()).unwrap().containers["web"], None);
