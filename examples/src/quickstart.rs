@@ -14,20 +14,21 @@
 //! Progress goes to standard output, logs go to standard error.
 
 mod consumer;
-mod data_dir;
+pub(crate) mod data_dir;
 mod guide;
-mod manifest;
+pub(crate) mod manifest;
 mod options;
-mod screen;
-mod site;
-mod steps;
-mod tenant;
+pub(crate) mod screen;
+pub(crate) mod site;
+pub(crate) mod steps;
+pub(crate) mod tenant;
 mod tour;
 
 use std::process::ExitCode;
 
 use kdp_catalog::ClaimPolicy;
 use kdp_core::{Error, ErrorKind, reconcile::Chain};
+use kdp_tenancy::EmbeddedOptions;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use options::Options;
@@ -53,7 +54,8 @@ pub async fn main(options: Options) -> ExitCode {
 async fn run(options: &Options) -> Result<(), Error> {
     let data_dir = DataDir::open(options)?;
     let mut steps = Steps::default();
-    let site = steps.take("control plane and service cluster opened", Site::open(&data_dir)).await?;
+    let site =
+        steps.take("control plane and service cluster opened", Site::open(&data_dir, EmbeddedOptions::new())).await?;
     let outcome = operate(options, &data_dir, &site, &mut steps).await;
     // Even after a failure no server and no half-written store is left behind.
     outcome.and(site.close().await)
@@ -100,13 +102,13 @@ async fn operate(options: &Options, data_dir: &DataDir, site: &Site, steps: &mut
 }
 
 /// Ctrl-C and SIGTERM.
-struct Stop {
+pub(crate) struct Stop {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Stop {
-    fn listen() -> Result<Self, Error> {
+    pub(crate) fn listen() -> Result<Self, Error> {
         let listen = |kind| {
             signal(kind).map_err(|e| {
                 Error::new(ErrorKind::Internal, "listen for", "signals", "the system refused").with_source(e)
@@ -116,7 +118,7 @@ impl Stop {
     }
 
     /// Completes when somebody wants the program to end. Cancel-safe.
-    async fn requested(&mut self) {
+    pub(crate) async fn requested(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -18,7 +18,7 @@ const MODE: u32 = 0o711;
 
 /// An open data directory.
 #[derive(Debug)]
-pub(super) struct DataDir {
+pub(crate) struct DataDir {
     path: PathBuf,
     is_new: bool,
     _lock: File,
@@ -31,7 +31,7 @@ impl DataDir {
     ///
     /// # Errors
     /// `Unavailable` when another process has it open or the disk refuses.
-    pub(super) fn open(options: &Options) -> Result<Self, Error> {
+    pub(crate) fn open(options: &Options) -> Result<Self, Error> {
         let temporary = match &options.data_dir {
             None if options.once => Some(temporary().map_err(|e| failed("make", "a temporary directory", e))?),
             _ => None,
@@ -57,22 +57,22 @@ impl DataDir {
         Ok(Self { path, is_new, _lock: lock, _temporary: temporary })
     }
 
-    pub(super) fn join(&self, name: &str) -> PathBuf {
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
     /// Whether nothing was kept here before.
-    pub(super) fn is_new(&self) -> bool {
+    pub(crate) fn is_new(&self) -> bool {
         self.is_new
     }
 
     /// Writes a file that anybody may read.
-    pub(super) fn write(&self, name: &str, content: &str) -> Result<PathBuf, Error> {
+    pub(crate) fn write(&self, name: &str, content: &str) -> Result<PathBuf, Error> {
         self.write_with_mode(name, content, 0o644)
     }
 
     /// Writes a file that only this account may read.
-    pub(super) fn write_secret(&self, name: &str, content: &str) -> Result<PathBuf, Error> {
+    pub(crate) fn write_secret(&self, name: &str, content: &str) -> Result<PathBuf, Error> {
         self.write_with_mode(name, content, 0o600)
     }
 

@@ -12,7 +12,7 @@ use kube::{
 ///
 /// # Errors
 /// `Invalid` when the text is no manifest; otherwise as the API server answers.
-pub(super) async fn apply(client: &Client, yaml: &str, manager: &str) -> Result<Vec<DynamicObject>, Error> {
+pub(crate) async fn apply(client: &Client, yaml: &str, manager: &str) -> Result<Vec<DynamicObject>, Error> {
     let mut applied = Vec::new();
     for object in parse(yaml)? {
         applied.push(apply_one(client, &object, manager).await?);
@@ -21,7 +21,7 @@ pub(super) async fn apply(client: &Client, yaml: &str, manager: &str) -> Result<
 }
 
 /// The objects of a YAML text.
-pub(super) fn parse(yaml: &str) -> Result<Vec<DynamicObject>, Error> {
+pub(crate) fn parse(yaml: &str) -> Result<Vec<DynamicObject>, Error> {
     serde_saphyr::from_multiple(yaml)
         .map_err(|e| Error::new(ErrorKind::Invalid, "read", "manifest", "it is not valid YAML").with_source(e))
 }

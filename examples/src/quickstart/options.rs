@@ -40,7 +40,7 @@ impl Options {
     }
 
     /// `RUST_LOG` says it more finely than `-v`.
-    pub(super) fn init_logging(&self) {
+    pub(crate) fn init_logging(&self) {
         let level = match self.verbose {
             0 => "warn",
             1 => "info",

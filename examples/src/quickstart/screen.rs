@@ -6,6 +6,6 @@ use std::{
 };
 
 /// Prints one line. A reader that has gone away, such as `head`, is no reason to stop.
-pub(super) fn line(text: impl fmt::Display) {
+pub(crate) fn line(text: impl fmt::Display) {
     drop(writeln!(io::stdout().lock(), "{text}"));
 }

@@ -13,16 +13,16 @@ use kdp_core::{
     ControlPlaneExt, Endpoint, Error, ErrorKind, Identity, Platform, WorkspacePath, workspace::ensure_workspace,
 };
 use kdp_sync::{Agent, AgentOptions};
-use kdp_tenancy::{Embedded, Server};
+use kdp_tenancy::{Embedded, EmbeddedOptions, Server};
 use kube::Client;
 
 use super::{data_dir::DataDir, manifest, screen, tenant::Tenant};
 use crate::database::{DatabaseOperator, Engine, PostgresProvider, SqliteProvider};
 
 /// Field manager of what the platform applies.
-pub(super) const MANAGER: &str = "quickstart";
+pub(crate) const MANAGER: &str = "quickstart";
 /// Name of the Service, of its APIExport and of the provider's workspace.
-pub(super) const SERVICE: &str = "databases";
+pub(crate) const SERVICE: &str = "databases";
 
 const SERVICE_MANIFEST: &str = include_str!("../../manifests/service.yaml");
 const PUBLISHED_RESOURCE: &str = include_str!("../../manifests/published-resource.yaml");
@@ -31,9 +31,9 @@ const PUBLISH_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Everything the platform is made of, open but not yet running.
 #[derive(Debug)]
-pub(super) struct Site {
-    pub(super) control_plane: Embedded,
-    pub(super) service_cluster: Embedded,
+pub(crate) struct Site {
+    pub(crate) control_plane: Embedded,
+    pub(crate) service_cluster: Embedded,
     /// Where the provider offers its service.
     provider: WorkspacePath,
     sqlite: SqliteProvider,
@@ -42,16 +42,16 @@ pub(super) struct Site {
 
 /// The servers of both control planes, listening already.
 #[derive(Debug)]
-pub(super) struct Servers {
+pub(crate) struct Servers {
     control_plane: Server,
     service_cluster: Server,
 }
 
 impl Site {
-    /// Opens what the data directory holds.
-    pub(super) async fn open(data_dir: &DataDir) -> Result<Self, Error> {
-        let control_plane = embedded(data_dir, "control-plane").await?;
-        let service_cluster = embedded(data_dir, "service-cluster").await?;
+    /// Opens what the data directory holds, the control plane of the tenants with these options.
+    pub(crate) async fn open(data_dir: &DataDir, options: EmbeddedOptions) -> Result<Self, Error> {
+        let control_plane = embedded(data_dir, "control-plane", options).await?;
+        let service_cluster = embedded(data_dir, "service-cluster", EmbeddedOptions::new()).await?;
         let sqlite = SqliteProvider::open(data_dir.join("sqlite")).await?;
         let postgres = match PostgresProvider::open(data_dir.join("postgres")).await {
             Ok(provider) => Some(provider),
@@ -65,7 +65,7 @@ impl Site {
     }
 
     /// Makes the workspaces that components expect and those of the tenants. Idempotent.
-    pub(super) async fn settle(&self, tenants: &[Tenant]) -> Result<(), Error> {
+    pub(crate) async fn settle(&self, tenants: &[Tenant]) -> Result<(), Error> {
         ensure_workspace(&self.control_plane, &self.provider, &Identity::system_masters()).await?;
         kdp_sync::install_crds(&self.cluster()?).await?;
         for tenant in tenants {
@@ -76,7 +76,7 @@ impl Site {
     }
 
     /// Binds the addresses.
-    pub(super) async fn listen(&self, address: SocketAddr) -> Result<Servers, Error> {
+    pub(crate) async fn listen(&self, address: SocketAddr) -> Result<Servers, Error> {
         let control_plane = self.control_plane.server(address).await.map_err(|e| cannot_listen(address, e))?;
         let anywhere = (Ipv4Addr::LOCALHOST, 0).into();
         let service_cluster = self.service_cluster.server(anywhere).await.map_err(|e| cannot_listen(anywhere, e))?;
@@ -85,7 +85,7 @@ impl Site {
     }
 
     /// The components, in the order in which each may rely on those before it.
-    pub(super) fn platform(&self, servers: Servers) -> Result<Platform, Error> {
+    pub(crate) fn platform(&self, servers: Servers) -> Result<Platform, Error> {
         let cluster = self.cluster()?;
         let mut operator =
             DatabaseOperator::new(cluster.clone()).with_provider(self.sqlite.offer(), self.sqlite.clone());
@@ -102,10 +102,10 @@ impl Site {
     }
 
     /// Offers the service, and returns once the catalog shows `tenant` that it can be bound.
-    pub(super) async fn publish(&self, tenant: &Tenant) -> Result<CatalogEntry, Error> {
+    pub(crate) async fn publish(&self, tenant: &Tenant) -> Result<CatalogEntry, Error> {
         manifest::apply(&self.control_plane.system_client(&self.provider)?, SERVICE_MANIFEST, MANAGER).await?;
         manifest::apply(&self.cluster()?, PUBLISHED_RESOURCE, MANAGER).await?;
-        let catalog = Catalog::new(Arc::new(self.control_plane.clone()), [self.provider.clone()]);
+        let catalog = self.catalog();
         let offered = async {
             loop {
                 let entry = catalog.get(&tenant.authenticated(), SERVICE).await?;
@@ -121,18 +121,23 @@ impl Site {
         })?
     }
 
+    /// What the provider offers, as each may see it.
+    pub(crate) fn catalog(&self) -> Catalog {
+        Catalog::new(Arc::new(self.control_plane.clone()), [self.provider.clone()])
+    }
+
     /// A client that may do everything on the service cluster.
-    pub(super) fn cluster(&self) -> Result<Client, Error> {
+    pub(crate) fn cluster(&self) -> Result<Client, Error> {
         self.service_cluster.system_client(&WorkspacePath::root())
     }
 
     /// The engines offered.
-    pub(super) fn engines(&self) -> impl Iterator<Item = Engine> {
+    pub(crate) fn engines(&self) -> impl Iterator<Item = Engine> {
         [Engine::Sqlite].into_iter().chain(self.postgres.as_ref().map(|_| Engine::Postgres))
     }
 
     /// Writes a kubeconfig for `identity` in `workspace` of one of the control planes.
-    pub(super) fn write_kubeconfig(
+    pub(crate) fn write_kubeconfig(
         data_dir: &DataDir,
         control_plane: &Embedded,
         name: &str,
@@ -146,7 +151,7 @@ impl Site {
     }
 
     /// Stops the database servers and closes the stores; to be called when nothing runs any more.
-    pub(super) async fn close(&self) -> Result<(), Error> {
+    pub(crate) async fn close(&self) -> Result<(), Error> {
         let stopped = match &self.postgres {
             Some(postgres) => postgres.stop_servers().await,
             None => Ok(()),
@@ -161,14 +166,14 @@ impl Site {
 }
 
 /// The workspace `name` below the root.
-pub(super) fn below_root(name: &str) -> Result<WorkspacePath, Error> {
+pub(crate) fn below_root(name: &str) -> Result<WorkspacePath, Error> {
     WorkspacePath::root()
         .join(name)
         .map_err(|e| Error::new(ErrorKind::Invalid, "name", "workspace", e.to_string()).with_source(e))
 }
 
-async fn embedded(data_dir: &DataDir, name: &str) -> Result<Embedded, Error> {
-    Embedded::open(data_dir.join(name)).await.map_err(|e| tenancy("open", name, e))
+async fn embedded(data_dir: &DataDir, name: &str, options: EmbeddedOptions) -> Result<Embedded, Error> {
+    Embedded::open_with(data_dir.join(name), options).await.map_err(|e| tenancy("open", name, e))
 }
 
 fn cannot_listen(address: SocketAddr, error: kdp_tenancy::Error) -> Error {

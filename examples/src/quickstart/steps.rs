@@ -12,11 +12,11 @@ use super::screen;
 
 /// What has been done so far.
 #[derive(Debug, Default)]
-pub(super) struct Steps(Vec<(String, Duration)>);
+pub(crate) struct Steps(Vec<(String, Duration)>);
 
 impl Steps {
     /// Does the next step, and says so.
-    pub(super) async fn take<T>(
+    pub(crate) async fn take<T>(
         &mut self,
         title: impl Into<String>,
         work: impl Future<Output = Result<T, Error>>,

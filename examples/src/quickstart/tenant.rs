@@ -12,13 +12,13 @@ use super::site::MANAGER;
 
 /// One tenant of the platform.
 #[derive(Clone, Debug)]
-pub(super) struct Tenant {
+pub(crate) struct Tenant {
     /// Name of the tenant, of its workspace, and of the group of its people.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Where it works.
-    pub(super) workspace: WorkspacePath,
+    pub(crate) workspace: WorkspacePath,
     /// Who works there.
-    pub(super) identity: Identity,
+    pub(crate) identity: Identity,
 }
 
 impl Tenant {
@@ -26,14 +26,14 @@ impl Tenant {
     ///
     /// # Errors
     /// `Invalid` when the name is no workspace name.
-    pub(super) fn new(name: &'static str) -> Result<Self, Error> {
+    pub(crate) fn new(name: &'static str) -> Result<Self, Error> {
         let identity =
             Identity { username: format!("{name}-admin"), groups: vec![name.to_owned()], ..Identity::default() };
         Ok(Self { name, workspace: super::site::below_root(name)?, identity })
     }
 
     /// Makes the workspace and gives the tenant every right in it. Idempotent.
-    pub(super) async fn settle(&self, control_plane: &dyn ControlPlane) -> Result<(), Error> {
+    pub(crate) async fn settle(&self, control_plane: &dyn ControlPlane) -> Result<(), Error> {
         ensure_workspace(control_plane, &self.workspace, &Identity::system_masters()).await?;
         let name = format!("{}-admins", self.name);
         let api = Api::<ClusterRoleBinding>::all(control_plane.system_client(&self.workspace)?);
@@ -48,17 +48,17 @@ impl Tenant {
     }
 
     /// A client that acts as the tenant in its own workspace.
-    pub(super) fn client(&self, control_plane: &dyn ControlPlane) -> Result<Client, Error> {
+    pub(crate) fn client(&self, control_plane: &dyn ControlPlane) -> Result<Client, Error> {
         self.client_in(control_plane, &self.workspace.clone().into())
     }
 
     /// A client that acts as the tenant somewhere.
-    pub(super) fn client_in(&self, control_plane: &dyn ControlPlane, endpoint: &Endpoint) -> Result<Client, Error> {
+    pub(crate) fn client_in(&self, control_plane: &dyn ControlPlane, endpoint: &Endpoint) -> Result<Client, Error> {
         control_plane.client(endpoint, &self.identity)
     }
 
     /// The identity with what an authenticator adds, for questions about its rights.
-    pub(super) fn authenticated(&self) -> Identity {
+    pub(crate) fn authenticated(&self) -> Identity {
         let mut identity = self.identity.clone();
         identity.groups.push("system:authenticated".into());
         identity
