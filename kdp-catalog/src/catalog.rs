@@ -14,7 +14,7 @@ use kdp_core::{
 use kube::{Api, Resource, ResourceExt, api::ListParams};
 use serde::de::DeserializeOwned;
 
-use crate::{CatalogEntry, ExportLocation, Service, access::Access};
+use crate::{CatalogEntry, ExportLocation, Service, access::Access, portal::names::is_dns_subdomain};
 
 /// Access reviews under way at once for one list.
 const REVIEWS_AT_ONCE: usize = 16;
@@ -71,6 +71,10 @@ impl Catalog {
             Some((workspace, name)) => (Some(workspace), name),
             None => (None, name),
         };
+        // It becomes a part of paths that are read with the platform's rights.
+        if !is_dns_subdomain(name) {
+            return Ok(None);
+        }
         let providers = self.providers.iter().filter(|path| workspace.is_none_or(|named| path.as_str() == named));
         let found = try_join_all(providers.map(|provider| self.find(provider, identity, name))).await?;
         let mut found: Vec<_> = found.into_iter().flatten().collect();

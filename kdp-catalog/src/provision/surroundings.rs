@@ -20,6 +20,7 @@ use kube::{
 
 use crate::{
     Environment,
+    portal::names::is_dns_subdomain,
     resolution::{ENVIRONMENT, EnvironmentFacts, WorkspaceFacts},
 };
 
@@ -113,7 +114,12 @@ impl WorkspaceSurroundings {
             }
         };
         let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
-        match Api::<Environment>::all(client.clone()).get_opt(&name).await.map_err(failed)? {
+        // It becomes a part of a path that is read with the platform's rights.
+        let environment = match is_dns_subdomain(&name) {
+            true => Api::<Environment>::all(client.clone()).get_opt(&name).await.map_err(failed)?,
+            false => None,
+        };
+        match environment {
             Some(environment) => Ok(Some(environment.facts())),
             None => {
                 let message = format!("{field}: there is no environment {name} in this workspace");

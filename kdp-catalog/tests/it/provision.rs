@@ -136,6 +136,12 @@ async fn each_tenant_gets_what_is_offered_to_it_with_the_values_of_its_environme
     shop.order("root:a", "lost", json!({}), json!({ENVIRONMENT: "nowhere"})).await;
     let message = shop.phase("root:a", "lost", "Blocked").await;
     assert!(message.contains("no environment nowhere"), "{message}");
+    // A name leads nowhere else, not even to what is beside it.
+    for (order, name) in [("sideways", "live/status"), ("upwards", "../environments/live"), ("queried", "live?a=b")] {
+        shop.order("root:a", order, json!({}), json!({ENVIRONMENT: name})).await;
+        let message = shop.phase("root:a", order, "Blocked").await;
+        assert!(message.contains("no environment"), "{message}");
+    }
     assert_eq!(made(&shop.gold).len(), 1);
 }
 

@@ -71,3 +71,15 @@ async fn schemas_are_read_by_those_who_see_the_whole_tile() {
     site.grant(PROVIDER, "reader", json!([access(), on_services("get")])).await;
     assert_eq!(site.catalog.schemas(&user("reader"), &entry).await.unwrap().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_none_leads_nowhere() {
+    let site = Site::start().await;
+    site.offer().await;
+    let admin = Identity::system_masters();
+    assert!(site.catalog.get(&admin, SERVICE).await.unwrap().is_some());
+    for name in [format!("{SERVICE}/status"), format!("../services/{SERVICE}"), format!("{SERVICE}?a=b"), String::new()]
+    {
+        assert_eq!(site.catalog.get(&admin, &name).await.unwrap(), None, "{name}");
+    }
+}
