@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, future::try_join_all};
 use jiff::Timestamp;
 use kdp_core::{
-    Component, ComponentContext, ControlPlaneExt, Endpoint, Error, ErrorKind, Identity, WorkspacePath,
+    Component, ComponentContext, ControlPlaneExt, Endpoint, Error, ErrorKind, WorkspacePath,
     api::install_crd,
     reconcile::{Chain, backoff},
 };
@@ -69,7 +69,7 @@ impl Component for UpgradeController {
         let client = context.control_plane().system_client(&self.workspace)?;
         install_crd(&client, &UpgradePlan::crd(), FIELD_MANAGER).await?;
         let mut orders = Orders::new(context.control_plane().clone(), self.endpoint, self.kind);
-        let all = orders.all(&Identity::system_masters())?;
+        let all = orders.all()?;
         let mut changes = watcher(all, watcher::Config::default()).default_backoff().boxed();
         let plans: Api<UpgradePlan> = Api::all(client.clone());
         let mut plan_changes = watcher(plans, watcher::Config::default()).default_backoff().boxed();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
-use kdp_core::{Endpoint, Error, ErrorKind, Identity, LogicalClusterName, SharedControlPlane, api::CLUSTER_ANNOTATION};
+use kdp_core::{Endpoint, Error, SharedControlPlane, api::CLUSTER_ANNOTATION};
 use kube::{
     Api, ResourceExt,
     api::{ApiResource, DynamicObject, Patch, PatchParams},
@@ -15,14 +15,13 @@ use serde_json::json;
 use crate::{
     lifecycle::waves::{Instance, Phase},
     provision::RELEASE_OUTPUT,
+    reach::Reach,
     resolution::RELEASE,
 };
 
 /// What is known of all orders.
 pub(super) struct Orders {
-    control_plane: SharedControlPlane,
-    endpoint: Endpoint,
-    kind: ApiResource,
+    reach: Reach,
     /// By UID.
     known: HashMap<String, Known>,
     /// What a list that is under way has told so far.
@@ -45,11 +44,12 @@ struct Known {
 
 impl Orders {
     pub(super) fn new(control_plane: SharedControlPlane, endpoint: Endpoint, kind: ApiResource) -> Self {
-        Self { control_plane, endpoint, kind, known: HashMap::new(), listed: None, is_complete: false }
+        let reach = Reach { control_plane, endpoint, kind };
+        Self { reach, known: HashMap::new(), listed: None, is_complete: false }
     }
 
-    pub(super) fn all(&self, identity: &Identity) -> Result<Api<DynamicObject>, Error> {
-        Ok(Api::all_with(self.control_plane.client(&self.endpoint, identity)?, &self.kind))
+    pub(super) fn all(&self) -> Result<Api<DynamicObject>, Error> {
+        self.reach.all()
     }
 
     /// Whether all orders were heard of.
@@ -99,15 +99,7 @@ impl Orders {
     /// Leads an order to a release, unless it has changed meanwhile.
     pub(super) async fn lead(&self, uid: &str, to: &Version) -> Result<(), Error> {
         let Some(known) = self.known.get(uid) else { return Ok(()) };
-        let cluster: LogicalClusterName = known.cluster.parse().map_err(|error: kdp_core::workspace::ParseError| {
-            let message = format!("the API server returned it without the annotation {CLUSTER_ANNOTATION}");
-            Error::new(ErrorKind::Internal, "upgrade", &known.name, message).with_source(error)
-        })?;
-        let client = self.control_plane.client(&self.endpoint_of(cluster), &Identity::system_masters())?;
-        let orders: Api<DynamicObject> = match &known.namespace {
-            Some(namespace) => Api::namespaced_with(client, namespace, &self.kind),
-            None => Api::all_with(client, &self.kind),
-        };
+        let orders = self.reach.of(&known.cluster, known.namespace.as_deref())?;
         let patch = Patch::Merge(json!({"metadata": {
             "resourceVersion": known.resource_version, "annotations": {RELEASE: to.to_string()},
         }}));
@@ -116,17 +108,6 @@ impl Orders {
             // It is heard of again, and then decided anew.
             Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(()),
             Err(error) => Err(Error::from_kube("upgrade", &known.name, error)),
-        }
-    }
-
-    fn endpoint_of(&self, consumer: LogicalClusterName) -> Endpoint {
-        match self.endpoint.clone() {
-            Endpoint::ApiExport { cluster, export, .. } => {
-                Endpoint::ApiExport { cluster, export, consumer: Some(consumer) }
-            }
-            Endpoint::ExportShard { url, .. } => Endpoint::ExportShard { url, consumer: Some(consumer) },
-            Endpoint::AllWorkspaces => consumer.into(),
-            other => other,
         }
     }
 }

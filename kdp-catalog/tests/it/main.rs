@@ -6,6 +6,7 @@ mod binding;
 mod blueprint;
 mod blueprints;
 mod controller;
+mod expiry;
 mod fleet;
 mod insight;
 mod portal;
