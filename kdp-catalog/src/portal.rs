@@ -2,8 +2,8 @@
 //! and actions, forms from schemas, and scorecards.
 //!
 //! Everything here is a pure function of a [`Site`], which the caller fills from the catalog and from
-//! the workspaces; only [`backstage::write`] touches the file system. The same site gives the same
-//! bytes.
+//! the workspaces; only [`backstage::write`] touches the file system, and only [`LivePortal`] reads what
+//! is there and answers portals itself. The same site gives the same bytes.
 //!
 //! ```
 //! use kdp_catalog::{CatalogEntry, ExportLocation, portal::{KindInput, ServiceInput, Site, backstage}};
@@ -29,6 +29,7 @@
 pub mod backstage;
 mod directory;
 mod error;
+mod live;
 pub mod names;
 pub mod port;
 pub mod schema_form;
@@ -36,4 +37,5 @@ pub mod scorecard;
 mod site;
 
 pub use error::Error;
+pub use live::{BACKSTAGE, LivePortal, PORT};
 pub use site::{KindInput, OrderInput, ServiceInput, Site, WorkspaceInput};

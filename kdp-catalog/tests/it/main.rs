@@ -9,6 +9,7 @@ mod controller;
 mod expiry;
 mod fleet;
 mod insight;
+mod live;
 mod portal;
 mod provision;
 mod score;

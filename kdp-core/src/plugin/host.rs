@@ -89,7 +89,7 @@ impl PluginProvider {
                 let started = Instant::now();
                 let ended = running.attend(&stopped, options.grace).await;
                 sender.send_replace(None);
-                running.link.fail_all();
+                running.link.close();
                 drop(running);
                 if stopped.is_cancelled() {
                     return;
@@ -234,7 +234,8 @@ impl Provider for PluginProvider {
 /// The way to one run of the program.
 struct Link {
     outgoing: mpsc::Sender<Message>,
-    waiting: Mutex<HashMap<u64, Waiting>>,
+    /// None once the program has ended, so that nobody begins to wait for it.
+    waiting: Mutex<Option<HashMap<u64, Waiting>>>,
     number: AtomicU64,
 }
 
@@ -253,23 +254,27 @@ struct Asked<'a> {
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
         if !self.is_answered {
-            self.link.waiting().remove(&self.number);
+            self.link.take(self.number);
             self.link.tell("cancel", self.number);
         }
     }
 }
 
 impl Link {
-    fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Waiting>> {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Option<HashMap<u64, Waiting>>> {
         // A map of channels is whole, whoever panicked.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, number: u64) -> Option<Waiting> {
+        self.waiting().as_mut()?.remove(&number)
     }
 
     async fn send(&self, method: &str, params: Value, progress: Progress) -> Option<(u64, oneshot::Receiver<Message>)> {
         let permit = self.outgoing.reserve().await.ok()?;
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
-        self.waiting().insert(number, Waiting { answer: sender, progress });
+        self.waiting().as_mut()?.insert(number, Waiting { answer: sender, progress });
         permit.send(Message::request(number, method, params));
         Some((number, receiver))
     }
@@ -283,14 +288,14 @@ impl Link {
         match (message.id, message.method.as_deref()) {
             // What nobody waits for any more was cancelled.
             (Some(id), None) => {
-                if let Some(waiting) = self.waiting().remove(&id) {
+                if let Some(waiting) = self.take(id) {
                     drop(waiting.answer.send(message));
                 }
             }
             (_, Some("progress")) => {
                 let told = message.params.and_then(|params| serde_json::from_value::<Told>(params).ok());
                 if let Some(Told { id, step }) = told
-                    && let Some(waiting) = self.waiting().get(&id)
+                    && let Some(waiting) = self.waiting().as_ref().and_then(|waiting| waiting.get(&id))
                 {
                     waiting.progress.tell(step);
                 }
@@ -299,9 +304,9 @@ impl Link {
         }
     }
 
-    /// Answers all that waits, with nothing.
-    fn fail_all(&self) {
-        self.waiting().clear();
+    /// Answers all that waits, and all that comes, with nothing.
+    fn close(&self) {
+        self.waiting().take();
     }
 }
 
@@ -361,7 +366,8 @@ impl Running {
             return Err(fail(ErrorKind::Unsupported, message));
         }
         let (sender, outgoing) = mpsc::channel(BACKLOG);
-        let link = Arc::new(Link { outgoing: sender, waiting: Mutex::default(), number: AtomicU64::new(1) });
+        let link =
+            Arc::new(Link { outgoing: sender, waiting: Mutex::new(Some(HashMap::new())), number: AtomicU64::new(1) });
         Ok((Self { process, link, input: Some(input), outgoing, lines }, welcome))
     }
 
@@ -430,3 +436,6 @@ async fn log(program: String, errors: ChildStderr) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
