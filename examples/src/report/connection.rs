@@ -77,11 +77,9 @@ fn workspace_of(url: &Uri) -> Option<String> {
 
 /// The address of an export on the server that this address is of.
 fn address(url: &Uri, export: &ExportName) -> Result<Uri, Error> {
-    let base = url
-        .path()
-        .find("/clusters/")
-        .or_else(|| url.path().find("/services/"))
-        .map_or_else(|| url.path(), |at| &url.path()[..at]);
+    let path = url.path();
+    let end = ["/clusters/", "/services/"].into_iter().filter_map(|part| path.find(part)).min();
+    let base = &path[..end.unwrap_or(path.len())];
     let path =
         format!("{}/services/apiexport/{}/{}/clusters/*", base.trim_end_matches('/'), export.cluster, export.name);
     let mut parts = url.clone().into_parts();
