@@ -8,12 +8,10 @@ use async_trait::async_trait;
 use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use kdp_core::{
-    Component, ComponentContext, ControlPlaneExt, Error, Identity, LogicalClusterName, SharedControlPlane,
-    WorkspacePath,
+    Component, ComponentContext, ControlPlaneExt, Error, LogicalClusterName, SharedControlPlane, WorkspacePath,
     api::{
-        CLUSTER_ANNOTATION, PATH_ANNOTATION,
+        CLUSTER_ANNOTATION,
         apis::{APIBinding, APIExport, APIExportSpec},
-        core::{LOGICAL_CLUSTER_NAME, LogicalCluster},
     },
     condition::{Condition, find_condition, set_condition},
     reconcile,
@@ -31,7 +29,7 @@ use kube::{
 use serde_json::json;
 
 use self::agent::{Agent, KUBECONFIG_READY};
-use crate::{ExportLocation, Service, catalog::locate, service::install_service_crd};
+use crate::{ExportLocation, Service, catalog::locate, reach::path_of, service::install_service_crd};
 
 pub(crate) const FIELD_MANAGER: &str = "kdp-catalog";
 
@@ -223,15 +221,9 @@ impl Provider {
             let Ok(name) = cluster.parse::<LogicalClusterName>() else {
                 return Ok(format!("{} in a workspace without a name", binding.name_any()));
             };
-            let client = self.control_plane.client(&name.into(), &Identity::system_masters())?;
-            let itself = match Api::<LogicalCluster>::all(client).get(LOGICAL_CLUSTER_NAME).await {
-                Ok(itself) => Some(itself),
-                // A workspace that is going away at this moment is still known by its cluster.
-                Err(kube::Error::Api(status)) if status.is_not_found() || status.is_forbidden() => None,
-                Err(error) => return Err(Error::from_kube("find path of", cluster, error)),
-            };
-            let path = itself.as_ref().and_then(|itself| itself.annotations().get(PATH_ANNOTATION));
-            Ok(format!("{} in {}", binding.name_any(), path.map_or(cluster, String::as_str)))
+            // A workspace that is going away at this moment is still known by its cluster.
+            let path = path_of(&self.control_plane, name).await?;
+            Ok(format!("{} in {}", binding.name_any(), path.as_deref().unwrap_or(cluster)))
         };
         try_join_all(holders.iter().take(NAMED_HOLDERS).map(place)).await
     }

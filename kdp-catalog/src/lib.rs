@@ -35,6 +35,7 @@ mod fleet;
 pub mod insight;
 pub mod lifecycle;
 mod offering;
+mod passes;
 mod placement;
 pub mod portal;
 pub mod provision;

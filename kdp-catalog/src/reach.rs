@@ -1,11 +1,15 @@
-//! Where a single order is that was read together with those of many workspaces.
+//! Where a single object is that was read together with those of many workspaces.
 
 use kdp_core::{
-    Endpoint, Error, ErrorKind, Identity, LogicalClusterName, SharedControlPlane, api::CLUSTER_ANNOTATION,
+    Endpoint, Error, ErrorKind, Identity, LogicalClusterName, SharedControlPlane,
+    api::{
+        CLUSTER_ANNOTATION, PATH_ANNOTATION,
+        core::{LOGICAL_CLUSTER_NAME, LogicalCluster},
+    },
     workspace::ParseError,
 };
 use kube::{
-    Api,
+    Api, ResourceExt,
     api::{ApiResource, DynamicObject},
 };
 
@@ -42,5 +46,18 @@ impl Reach {
             Some(namespace) => Api::namespaced_with(client, namespace, &self.kind),
             None => Api::all_with(client, &self.kind),
         })
+    }
+}
+
+/// The path of the workspace behind a logical cluster; none when it is going away at this moment.
+pub(crate) async fn path_of(
+    control_plane: &SharedControlPlane,
+    cluster: LogicalClusterName,
+) -> Result<Option<String>, Error> {
+    let client = control_plane.client(&cluster.clone().into(), &Identity::system_masters())?;
+    match Api::<LogicalCluster>::all(client).get(LOGICAL_CLUSTER_NAME).await {
+        Ok(itself) => Ok(itself.annotations().get(PATH_ANNOTATION).cloned()),
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_forbidden() => Ok(None),
+        Err(error) => Err(Error::from_kube("find path of", cluster, error)),
     }
 }

@@ -1,9 +1,8 @@
 //! Keeps shelves filled with what is in a provider's workspace.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
-use futures::StreamExt;
 use jiff::Timestamp;
 use kdp_core::{
     Component, ComponentContext, ControlPlaneExt, Error, WorkspacePath,
@@ -12,12 +11,10 @@ use kdp_core::{
         install_crd,
     },
     condition::{Condition, set_condition},
-    reconcile::backoff,
 };
 use kube::{
     Api, Client, CustomResourceExt, Resource, ResourceExt,
-    api::{ListParams, PartialObjectMeta, Patch, PatchParams},
-    runtime::{WatchStreamExt, watcher},
+    api::{ListParams, Patch, PatchParams},
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -25,13 +22,12 @@ use serde_json::{Value, json};
 use crate::{
     Environment, GroupKind, Offering, Placement, Release,
     controller::FIELD_MANAGER,
+    passes::{self, changes_of},
     provision::CatalogProvider,
     resolution::{Fault, Shelf, Stock, defaults_of},
 };
 
 const ACCEPTED: &str = "Accepted";
-/// Changes that come together are one.
-const GATHER: Duration = Duration::from_millis(50);
 
 /// Reads the Offerings, Releases and Placements of a provider's workspace, and hands them to the providers that are
 /// to make what is ordered, whenever one changes.
@@ -117,52 +113,16 @@ impl Component for OfferingController {
     async fn run(self: Box<Self>, context: ComponentContext) -> Result<(), Error> {
         let client = context.control_plane().system_client(&self.workspace)?;
         install_catalog_crds(&client).await?;
-        let mut changes = futures::stream::select_all([
+        let changes = futures::stream::select_all([
             changes_of::<Offering>(&client),
             changes_of::<Release>(&client),
             changes_of::<Placement>(&client),
             changes_of::<APIExport>(&client),
             changes_of::<APIResourceSchema>(&client),
         ]);
-        let mut failures = 0;
-        let mut is_ready = false;
-        loop {
-            let wait = match self.restock(&client).await {
-                Ok(()) => {
-                    failures = 0;
-                    if !is_ready {
-                        context.ready();
-                        is_ready = true;
-                    }
-                    None
-                }
-                Err(error) => {
-                    tracing::warn!(workspace = %self.workspace, %error, "offering.restock");
-                    failures += 1;
-                    Some(backoff(failures))
-                }
-            };
-            let again = async {
-                match wait {
-                    Some(wait) => tokio::time::sleep(wait).await,
-                    None => drop(changes.next().await),
-                }
-            };
-            tokio::select! {
-                () = context.shutdown().cancelled() => return Ok(()),
-                () = again => {}
-            }
-            // All that comes within a moment is one change.
-            let gather = tokio::time::sleep(GATHER);
-            tokio::pin!(gather);
-            loop {
-                tokio::select! {
-                    () = context.shutdown().cancelled() => return Ok(()),
-                    () = &mut gather => break,
-                    Some(()) = changes.next() => {}
-                }
-            }
-        }
+        let failed = |error: &Error| tracing::warn!(workspace = %self.workspace, %error, "offering.restock");
+        passes::run(&context, changes, || self.restock(&client), failed).await;
+        Ok(())
     }
 }
 
@@ -195,16 +155,6 @@ fn defaults(exports: &[APIExport], schemas: &[APIResourceSchema]) -> HashMap<Gro
         Some((GroupKind::new(&schema.spec.group, &schema.spec.names.kind), spec))
     });
     defaults.collect()
-}
-
-pub(crate) fn changes_of<K>(client: &Client) -> futures::stream::BoxStream<'static, ()>
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
-{
-    let api = Api::<PartialObjectMeta<K>>::all(client.clone());
-    let changes = watcher(api, watcher::Config::default()).default_backoff();
-    // A watch that fails is opened again, and begins with all there is.
-    changes.filter_map(|change| std::future::ready(change.ok().map(drop))).boxed()
 }
 
 async fn list<K>(client: &Client) -> Result<Vec<K>, Error>

@@ -1,12 +1,8 @@
 //! Looks at definitions, and publishes those that are to be.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kdp_core::{
@@ -16,7 +12,6 @@ use kdp_core::{
         install_crd,
     },
     condition::{Condition, set_condition},
-    reconcile::backoff,
 };
 use kube::{Api, Client, CustomResourceExt, ResourceExt, api::ListParams};
 use semver::Version;
@@ -35,12 +30,10 @@ use crate::{
         BlueprintDefinition, Fault, Graph,
         definition::{ApiExportReference, BlueprintDefinitionStatus, BlueprintPhase},
     },
+    passes::{self, changes_of},
     service::install_service_crd,
-    shelving::changes_of,
 };
 
-/// Changes that come together are one.
-const GATHER: Duration = Duration::from_millis(50);
 const ACCEPTED: &str = "GraphAccepted";
 
 /// Checks the blueprints of a provider's workspace, and publishes them.
@@ -69,7 +62,7 @@ impl Component for BlueprintController {
     async fn run(self: Box<Self>, context: ComponentContext) -> Result<(), Error> {
         let client = context.control_plane().system_client(&self.workspace)?;
         install_blueprint_crds(&client).await?;
-        let mut changes = futures::stream::select_all([
+        let changes = futures::stream::select_all([
             changes_of::<BlueprintDefinition>(&client),
             changes_of::<ResourceGraphDefinition>(&client),
             changes_of::<BlueprintRevision>(&client),
@@ -79,42 +72,9 @@ impl Component for BlueprintController {
             changes_of::<CustomResourceDefinition>(&client),
         ]);
         let pass = Pass { control_plane: context.control_plane().clone(), client };
-        let (mut failures, mut is_ready) = (0, false);
-        loop {
-            let wait = match pass.run().await {
-                Ok(()) => {
-                    failures = 0;
-                    if !std::mem::replace(&mut is_ready, true) {
-                        context.ready();
-                    }
-                    None
-                }
-                Err(error) => {
-                    tracing::warn!(workspace = %self.workspace, %error, "blueprint.pass");
-                    failures += 1;
-                    Some(backoff(failures))
-                }
-            };
-            let again = async {
-                match wait {
-                    Some(wait) => tokio::time::sleep(wait).await,
-                    None => drop(changes.next().await),
-                }
-            };
-            tokio::select! {
-                () = context.shutdown().cancelled() => return Ok(()),
-                () = again => {}
-            }
-            let gather = tokio::time::sleep(GATHER);
-            tokio::pin!(gather);
-            loop {
-                tokio::select! {
-                    () = context.shutdown().cancelled() => return Ok(()),
-                    () = &mut gather => break,
-                    Some(()) = changes.next() => {}
-                }
-            }
-        }
+        let failed = |error: &Error| tracing::warn!(workspace = %self.workspace, %error, "blueprint.pass");
+        passes::run(&context, changes, || pass.run(), failed).await;
+        Ok(())
     }
 }
 

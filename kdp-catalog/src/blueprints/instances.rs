@@ -37,7 +37,7 @@ use super::{
     controller::install_blueprint_crds,
     revision::{BlueprintRevision, UsedKind},
 };
-use crate::shelving::changes_of;
+use crate::passes::changes_of;
 
 /// Changes that come together are one.
 const GATHER: Duration = Duration::from_millis(50);

@@ -5,15 +5,11 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use kdp_core::{
     Endpoint, Error, ErrorKind, Identity, LogicalClusterName, SharedControlPlane, WorkspacePath,
-    api::{
-        CLUSTER_ANNOTATION, PATH_ANNOTATION,
-        apis::APIResourceSchema,
-        core::{LOGICAL_CLUSTER_NAME, LogicalCluster},
-    },
+    api::{CLUSTER_ANNOTATION, apis::APIResourceSchema},
     condition::Condition,
 };
 use kube::{
-    Api, ResourceExt,
+    ResourceExt,
     api::{ApiResource, DynamicObject, ListParams},
 };
 use sha2::{Digest, Sha256};
@@ -24,7 +20,10 @@ use super::{
     backstage::{self, TEMPLATES_FOLDER},
     port,
 };
-use crate::{Catalog, reach::Reach};
+use crate::{
+    Catalog,
+    reach::{Reach, path_of},
+};
 
 /// Orders that are read at a time.
 const PAGE: u32 = 500;
@@ -231,13 +230,7 @@ impl LivePortal {
             return Ok(path.clone());
         }
         let Ok(name) = cluster.parse::<LogicalClusterName>() else { return Ok(None) };
-        let client = self.inner.control_plane.client(&name.into(), &Identity::system_masters())?;
-        let itself = match Api::<LogicalCluster>::all(client).get(LOGICAL_CLUSTER_NAME).await {
-            Ok(itself) => Some(itself),
-            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_forbidden() => None,
-            Err(error) => return Err(Error::from_kube("find the path of", cluster, error)),
-        };
-        let path = itself.and_then(|itself| itself.annotations().get(PATH_ANNOTATION)?.parse().ok());
+        let path = path_of(&self.inner.control_plane, name).await?.and_then(|path| path.parse().ok());
         paths.insert(cluster.to_owned(), path.clone());
         Ok(path)
     }
